@@ -1,0 +1,7 @@
+"""Environments, registered with Gymnasium; each game's module is loaded by `gymnasium.make`."""
+
+from gymnasium import register
+
+register(id="qmap/Montezuma-v0", entry_point="qmap.envs.montezuma:MontezumaEnv")
+register(id="qmap/Mario-v0", entry_point="qmap.envs.mario:MarioEnv")
+register(id="qmap/GridWorld-v0", entry_point="qmap.envs.gridworld:GridWorldEnv")
