@@ -1,0 +1,310 @@
+"""Environments that are not of this project, good and bad, behind the wrappers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qmap.envs.wrappers import GoalGrid, ScreenInInfo, check_contract
+from qmap.utils.errors import UserError
+
+
+class Blob(gymnasium.Env):
+    """A white square of 10 x 10 pixels, moved around on 60 x 80 pixels, off the screen too."""
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 10}
+    action_space = spaces.Discrete(4)
+    observation_space = spaces.Box(-1000, 1000, (2,), np.int64)
+
+    def __init__(self, render_mode: str | None = None) -> None:
+        self.render_mode = render_mode
+        self.place = np.zeros(2, np.int64)
+        self.renderings = 0
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        super().reset(seed=seed)
+        self.place = np.zeros(2, np.int64)
+        return self.place.copy(), {}
+
+    def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        self.place += [(-10, 0), (0, -10), (0, 10), (10, 0)][action]
+        return self.place.copy(), 0.0, False, False, {}
+
+    def render(self) -> np.ndarray:
+        self.renderings += 1
+        screen = np.zeros((60, 80, 3), np.uint8)
+        row, col = self.place
+        if row >= 0 and col >= 0:
+            screen[row : row + 10, col : col + 10] = 255
+        return screen
+
+
+def cell(env: gymnasium.Env, observation: np.ndarray, info: dict[str, Any]) -> np.ndarray:
+    return observation // 10
+
+
+def blob(**options: Any) -> GoalGrid:
+    return GoalGrid(Blob("rgb_array"), coords_shape=(6, 8), coords=cell, **options)
+
+
+def tile(env: gymnasium.Env, observation: int, info: dict[str, Any]) -> tuple[int, int]:
+    return divmod(observation, 4)
+
+
+def test_frozen_lake_becomes_an_environment_for_q_map() -> None:
+    pytest.importorskip("pygame")
+    env = gymnasium.make("FrozenLake-v1", render_mode="rgb_array", is_slippery=False)
+    env = GoalGrid(env, coords_shape=(4, 4), coords=tile, position_channel=True)
+    check_contract(env)
+    frame, info = env.reset(seed=0)
+    assert frame.shape == (8, 8, 2)
+    assert info["coords"].tolist() == [0, 0, 0]
+    right, down = 2, 1
+    for action in (right, right, down):
+        previous = frame
+        frame, _, terminated, _, info = env.step(action)
+    assert not terminated
+    assert info["coords"].tolist() == [1, 2, 0]
+    assert info["position"].tolist() == [64 + 32, 128 + 32]
+    assert frame[2:4, 4:6, 1].tolist() == [[255, 255], [255, 255]]
+    # The character left the tile above and is seen on the one it went to.
+    moved = np.argwhere(previous[..., 0] != frame[..., 0]).tolist()
+    assert {tuple(pixel) for pixel in moved} == {(r, c) for r in range(4) for c in (4, 5)}
+    assert env.render().shape == (256, 256, 3)
+    assert env.action_names == ("0", "1", "2", "3")
+    env.close()
+
+
+def test_frames_show_the_screen_at_two_pixels_a_cell() -> None:
+    env = blob()
+    frame, _ = env.reset()
+    assert frame in env.observation_space
+    frame = env.step(2)[0]
+    expected = np.zeros((12, 16), np.uint8)
+    expected[:2, 2:4] = 255
+    np.testing.assert_array_equal(frame[..., 0], expected)
+
+
+@given(actions=st.lists(st.integers(0, 3), max_size=25))
+def test_coordinates_off_the_grid_are_clipped(actions: list[int]) -> None:
+    env = blob(position_channel=True)
+    env.reset()
+    for action in actions:
+        frame, _, _, _, info = env.step(action)
+        row, col = np.clip(env.unwrapped.place // 10, 0, [5, 7])
+        assert info["coords"].tolist() == [row, col, 0]
+        assert info["coords"].dtype == np.int64
+        assert info["position"].tolist() == [10 * row + 5, 10 * col + 5]
+        assert frame[2 * row, 2 * col, 1] == 255
+
+
+@given(
+    row=st.integers(-9, 9),
+    col=st.integers(-99, 99),
+    window=st.integers(0, 50),
+    part=st.floats(0, 1),
+)
+def test_columns_are_clipped_to_a_scrolling_window(
+    row: int, col: int, window: int, part: float
+) -> None:
+    env = GoalGrid(Blob("rgb_array"), (4, 8), coords=lambda *_: (row, col + part / 2, window))
+    coords = env.reset()[1]["coords"]
+    expected = [min(max(row, 0), 3), min(max(col, window), window + 7), window]
+    assert coords.tolist() == expected
+
+
+def test_the_screen_is_rendered_once_a_step_and_never_changed_later() -> None:
+    env = blob()
+    env.reset()
+    env.step(2)
+    screen = env.render()
+    assert env.unwrapped.renderings == 2
+    kept = screen.copy()
+    screen[:] = 7
+    np.testing.assert_array_equal(env.render(), kept)
+    np.testing.assert_array_equal(kept, Blob.render(env.unwrapped))
+
+
+def test_observations_that_are_frames_already_can_be_kept() -> None:
+    frames = gymnasium.wrappers.TransformObservation(
+        Blob(),
+        lambda place: np.full((12, 16, 1), place[1] % 256, np.uint8),
+        spaces.Box(0, 255, (12, 16, 1), np.uint8),
+    )
+
+    def place(env: gymnasium.Env, observation: Any, info: Any) -> tuple[int, int]:
+        return tuple(env.unwrapped.place // 10)
+
+    env = GoalGrid(frames, (6, 8), coords=place, use_screen=False)
+    check_contract(env)
+    env.reset()
+    frame, _, _, _, info = env.step(2)
+    assert np.unique(frame).tolist() == [10]
+    assert info["coords"].tolist() == info["position"].tolist() + [0] == [0, 1, 0]
+    assert env.unwrapped.renderings == 0
+
+
+def test_full_resolution_positions_can_be_given() -> None:
+    env = blob(position=lambda env, observation, info: observation + 3)
+    env.reset()
+    assert env.step(2)[-1]["position"].tolist() == [3, 13]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"coords_shape": (0, 8)}, r"coords_shape is \(0, 8\), expected \(rows, cols\)"),
+        ({"coords_shape": 8}, "coords_shape is 8, expected"),
+        ({"env": Blob()}, "Blob has render_mode=None, expected 'rgb_array'"),
+        (
+            {"env": gymnasium.wrappers.TransformAction(Blob(), None, spaces.Box(-1, 1))},
+            r"actions are Box\(.*, expected Discrete",
+        ),
+    ],
+)
+def test_what_cannot_be_wrapped_is_said_at_once(options: dict[str, Any], message: str) -> None:
+    arguments = {"env": Blob("rgb_array"), "coords_shape": (6, 8), "coords": cell, **options}
+    if options.get("env") is not None and "Box" in message:
+        arguments["use_screen"] = False
+    with pytest.raises(UserError, match=message) as error:
+        GoalGrid(**arguments)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("place", [None, 3, (1,), (1, 2, 3, 4), (1, float("nan")), ("a", 2)])
+def test_bad_coordinates_are_said(place: Any) -> None:
+    env = GoalGrid(Blob("rgb_array"), (6, 8), coords=lambda *_: place)
+    with pytest.raises(UserError, match=r"coords of Blob: got .*, expected \(row, col\) or"):
+        env.reset()
+
+
+def test_a_bad_position_is_said() -> None:
+    env = blob(position=lambda *_: (1, 2, 3))
+    with pytest.raises(
+        UserError, match=r"position of Blob: got \(1, 2, 3\), expected \(row, col\)"
+    ):
+        env.reset()
+
+
+def test_a_screen_that_is_no_rgb_picture_is_said() -> None:
+    env = blob()
+    env.unwrapped.render = lambda: np.zeros((60, 80), np.float32)
+    with pytest.raises(UserError, match=r"returned float32 \(60, 80\), expected an RGB screen"):
+        env.reset()
+
+
+class Contract(gymnasium.Env):
+    """Keeps the contract; the tests below break it in one place each."""
+
+    action_space = spaces.Discrete(2)
+    action_names = ("A", "B")
+    observation_space = spaces.Box(0, 255, (8, 8, 1), np.uint8)
+    coords_shape = (4, 4)
+    observation = np.zeros((8, 8, 1), np.uint8)
+    coords = np.array((1, 6, 5))
+    position = np.array((20, 30))
+    room = 0
+
+    def moment(self) -> tuple[np.ndarray, dict[str, Any]]:
+        names = ("coords", "position", "room")
+        info = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        return self.observation, info
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        return self.moment()
+
+    def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        observation, info = self.moment()
+        return observation, 0.0, False, False, info
+
+
+def test_an_environment_that_keeps_the_contract_passes() -> None:
+    check_contract(Contract())
+    check_contract(gymnasium.wrappers.TimeLimit(Contract(), 5))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("coords_shape", (4, 4, 4), r"coords_shape is \(4, 4, 4\), expected \(rows, cols\)"),
+        ("action_space", spaces.Box(-1, 1), "expected Discrete"),
+        ("action_space", spaces.Discrete(2, start=1), "expected Discrete, from 0"),
+        ("action_names", ("A",), "action_names has 1 names, expected 2"),
+        ("observation_space", spaces.Discrete(3), r"expected a Box of uint8 \(height, width"),
+        ("observation_space", spaces.Box(0, 1, (8, 8, 1), np.float32), "GoalGrid makes such"),
+        ("observation_space", spaces.Box(0, 255, (8, 8), np.uint8), "expected a Box of uint8"),
+        ("observation", np.zeros((8, 9, 1), np.uint8), r"is uint8 \(8, 9, 1\), expected uint8 \(8"),
+        ("observation", np.zeros((8, 8, 1)), r"observation is float64 \(8, 8, 1\), expected uint8"),
+        ("observation", [[0]], r"observation is list \(1, 1\), expected uint8"),
+        ("coords", None, r"info has no 'coords', expected \(row, col, window\).*GoalGrid adds it"),
+        ("coords", np.array((1, 2)), r"info\['coords'\] is .*, expected int64 \(row, col, window"),
+        ("coords", np.array((1.0, 2.0, 0.0)), r"expected int64 \(row, col, window\)"),
+        ("coords", (1, 2, 0), r"expected int64 \(row, col, window\)"),
+        ("coords", np.array((4, 0, 0)), r"row 4, column 0, window 0, expected to be on the grid"),
+        ("coords", np.array((-1, 0, 0)), "expected to be on the grid"),
+        ("coords", np.array((0, 4, 5)), "expected to be on the grid"),
+        ("coords", np.array((0, 9, 5)), "expected to be on the grid"),
+        ("position", None, r"info has no 'position', expected \(row, col\)"),
+        ("position", np.array((1, 2, 3)), r"info\['position'\] is .*, expected int64 \(row, col\)"),
+        ("room", None, r"info\['room'\] is None, expected an int"),
+    ],
+)
+def test_what_breaks_the_contract_is_said_in_one_line(name: str, value: Any, message: str) -> None:
+    env = Contract()
+    setattr(env, name, value)
+    with pytest.raises(UserError, match=message) as error:
+        check_contract(env)
+    assert "\n" not in str(error.value)
+
+
+def test_the_contract_is_checked_on_steps_too() -> None:
+    env = Contract()
+    env.step = lambda action: (env.observation, 0.0, False, False, {})
+    with pytest.raises(UserError, match=r"Contract, step\(\): info has no 'coords'"):
+        check_contract(env)
+
+
+def test_an_environment_without_coordinates_is_told_about_the_wrapper() -> None:
+    with pytest.raises(UserError, match=r"CartPole-v1 has no coordinates: .*GoalGrid adds both"):
+        check_contract(gymnasium.make("CartPole-v1"))
+
+
+def test_screens_are_in_the_info_while_recording_only() -> None:
+    env = ScreenInInfo(Blob("rgb_array"))
+    assert "screen" not in env.reset()[1]
+    env.recording = True
+    np.testing.assert_array_equal(env.reset()[1]["screen"], env.render())
+    info = env.step(2)[-1]
+    np.testing.assert_array_equal(info["screen"], env.render())
+    env.recording = False
+    assert "screen" not in env.step(2)[-1]
+
+
+def test_recording_needs_a_screen() -> None:
+    with pytest.raises(UserError, match="Blob has render_mode=None, expected 'rgb_array'"):
+        ScreenInInfo(Blob())
+
+
+def test_some_copies_of_a_vector_environment_can_record() -> None:
+    envs = SyncVectorEnv([lambda: ScreenInInfo(blob())] * 3, autoreset_mode=AutoresetMode.DISABLED)
+    envs.reset()
+    envs.set_attr("recording", [False, True, False])
+    infos = envs.step(np.array([2, 2, 2]))[-1]
+    assert infos["_screen"].tolist() == [False, True, False]
+    assert infos["screen"].shape == (3, 60, 80, 3)
+    assert infos["screen"][1, 0, 10].tolist() == [255, 255, 255]
+    assert infos["coords"].tolist() == [[0, 1, 0]] * 3
+    envs.set_attr("recording", False)
+    assert "screen" not in envs.step(np.array([2, 2, 2]))[-1]
+    envs.close()
