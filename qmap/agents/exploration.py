@@ -1,0 +1,239 @@
+"""Exploration by walking to goals a chosen number of steps away (section 4 of the paper).
+
+The policy knows Q-values, coordinates and random numbers, and nothing of networks. A step has two
+halves, because the Q-values are only computed where they are needed: `plan` tosses the coins and
+tells what it needs, `act` takes what was asked for and returns the action.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any, NamedTuple
+
+import numpy as np
+
+
+class Kind(Enum):
+    """What kind of step the last one was."""
+
+    RANDOM = "random"
+    GOAL = "goal"
+    GREEDY = "greedy"
+    GREEDY_GOAL = "greedy goal"
+
+
+class Needs(NamedTuple):
+    """What `GoalPolicy.act` needs to know in this step."""
+
+    q_frames: bool
+    greedy_action: bool
+
+
+class Cell(NamedTuple):
+    """A goal cell in world coordinates, which a scrolling window does not move."""
+
+    row: int
+    col: int
+
+
+class GoalPolicy:
+    """Random steps, steps towards a goal of the Q-map, and greedy steps of the DQN.
+
+    Args:
+        coords_shape: (rows, cols) of the on-screen goal grid.
+        n_actions: number of actions.
+        gamma: the Q-map's discount factor; Q is `gamma ** (steps - 1)`.
+        min_steps: goals are chosen at least this many steps away, as the Q-map believes.
+        max_steps: and at most this many.
+        greedy_bias: probability to prefer goals towards which the greedy action leads.
+        timer_bonus: share of steps allowed for a goal beyond the expected number.
+        generator: source of random numbers.
+
+    Attributes:
+        goal: where the character is going, None if nowhere.
+        timer: steps left to get there.
+        kind: kind of the last step.
+        candidates: (rows, cols) bool, the cells among which the goal was drawn, on the screen as
+            it was then; None without a goal.
+        candidates_window: the window's column at that time.
+    """
+
+    def __init__(
+        self,
+        coords_shape: tuple[int, int],
+        n_actions: int,
+        *,
+        gamma: float,
+        min_steps: int,
+        max_steps: int,
+        greedy_bias: float,
+        timer_bonus: float,
+        generator: np.random.Generator,
+    ) -> None:
+        self.coords_shape = coords_shape
+        self.n_actions = n_actions
+        self.gamma = gamma
+        self.nearest = gamma ** (min_steps - 1)
+        self.farthest = gamma ** (max_steps - 1)
+        self.greedy_bias = greedy_bias
+        self.timer_bonus = timer_bonus
+        self.generator = generator
+        self.kind = Kind.RANDOM
+        self._random = False
+        self._choosing = False
+        self._window = 0
+        self.drop_goal()
+
+    def drop_goal(self) -> None:
+        """Go nowhere in particular: at the start of an episode, for one."""
+        self.goal: Cell | None = None
+        self.timer = 0
+        self.candidates: np.ndarray | None = None
+        self.candidates_window = 0
+
+    def plan(
+        self,
+        coords: np.ndarray,
+        *,
+        random_proba: float,
+        goal_proba: float,
+        use_q_map: bool,
+        use_dqn: bool,
+    ) -> Needs:
+        """Decide what kind of step comes next.
+
+        Args:
+            coords: (3,) row, column and window of the character, in world coordinates.
+            random_proba: probability of a random action.
+            goal_proba: probability of choosing a goal where there is none.
+            use_q_map: whether goals may be chosen at all.
+            use_dqn: whether there is a task to be greedy for.
+
+        Returns:
+            Which Q-values `act` needs.
+        """
+        row, col, self._window = (int(value) for value in coords)
+        self._random = self.generator.random() < random_proba
+        self._choosing = False
+        if self._random:
+            return Needs(q_frames=False, greedy_action=False)
+        if not use_q_map:
+            return Needs(q_frames=False, greedy_action=use_dqn)
+        if self.goal is not None and (
+            self.goal == (row, col) or self.timer <= 0 or not self._on_screen(self.goal)
+        ):
+            self.drop_goal()
+        if self.goal is None:
+            self._choosing = self.generator.random() < goal_proba
+        wants_goal = self._choosing or self.goal is not None
+        return Needs(q_frames=wants_goal, greedy_action=use_dqn)
+
+    def act(self, q_frames: np.ndarray | None, greedy_action: int | None) -> int:
+        """Return the action of the step that `plan` planned.
+
+        Args:
+            q_frames: (rows, cols, actions) Q-frames of the observation, if `plan` needs them.
+            greedy_action: the DQN's choice, if `plan` needs it.
+        """
+        if self._choosing:
+            self._choose_goal(q_frames, greedy_action)
+        if self.goal is not None and not self._random:
+            action = int(np.argmax(q_frames[self.goal.row, self.goal.col - self._window]))
+            self.kind = Kind.GREEDY_GOAL if action == greedy_action else Kind.GOAL
+        elif self._random or self._choosing or greedy_action is None:
+            action = int(self.generator.integers(self.n_actions))
+            self.kind = Kind.RANDOM
+        else:
+            action = int(greedy_action)
+            self.kind = Kind.GREEDY
+        self.timer -= self.goal is not None
+        return action
+
+    def _choose_goal(self, q_frames: np.ndarray, greedy_action: int | None) -> None:
+        """Draw a goal that the Q-map believes to be min_steps to max_steps away."""
+        nearness = q_frames.max(axis=-1)
+        candidates = (nearness >= self.farthest) & (nearness <= self.nearest)
+        if greedy_action is not None and self.generator.random() < self.greedy_bias:
+            agreeing = candidates & (q_frames.argmax(axis=-1) == greedy_action)
+            if agreeing.any():
+                candidates = agreeing
+        cells = np.flatnonzero(candidates)
+        if len(cells) == 0:
+            return
+        row, col = divmod(int(self.generator.choice(cells)), self.coords_shape[1])
+        expected = np.log(nearness[row, col]) / np.log(self.gamma) + 1.0
+        self.goal = Cell(row, col + self._window)
+        self.timer = int(np.ceil((1.0 + self.timer_bonus) * expected))
+        self.candidates = candidates
+        self.candidates_window = self._window
+
+    def _on_screen(self, goal: Cell) -> bool:
+        return 0 <= goal.col - self._window < self.coords_shape[1]
+
+    def state(self) -> dict[str, Any]:
+        """Return what the next step depends on, without the generator."""
+        return {
+            "goal": None if self.goal is None else list(self.goal),
+            "timer": self.timer,
+            "candidates": self.candidates,
+            "candidates_window": self.candidates_window,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from what `state` returned."""
+        self.goal = None if state["goal"] is None else Cell(*state["goal"])
+        self.timer = state["timer"]
+        self.candidates = state["candidates"]
+        self.candidates_window = state["candidates_window"]
+
+
+class ExplorationBalance:
+    """Keeps the share of exploring steps at the plan by moving `goal_proba`.
+
+    Attributes:
+        goal_proba: probability of choosing a goal where there is none.
+        random: running share of random steps.
+        goal: running share of steps towards a goal that the DQN would not have taken.
+        greedy: running share of steps that the DQN would have taken.
+    """
+
+    RATE = 0.01
+    CHANGE = 0.001
+
+    def __init__(self) -> None:
+        self.goal_proba = 1.0
+        self.random = 1.0
+        self.goal = 0.0
+        self.greedy = 0.0
+
+    @property
+    def exploring(self) -> float:
+        """Running share of steps that the DQN would not have taken."""
+        return self.random + self.goal
+
+    def count(self, kind: Kind) -> None:
+        """Move the running shares by a step of `kind`."""
+        self.random += self.RATE * ((kind is Kind.RANDOM) - self.random)
+        self.goal += self.RATE * ((kind is Kind.GOAL) - self.goal)
+        self.greedy += self.RATE * ((kind in (Kind.GREEDY, Kind.GREEDY_GOAL)) - self.greedy)
+
+    def adjust(self, planned: float) -> None:
+        """Choose goals less often where more is explored than `planned`, else more often."""
+        change = -self.CHANGE if self.exploring > planned else self.CHANGE
+        self.goal_proba = min(max(self.goal_proba + change, 0.0), 1.0)
+
+    def state(self) -> dict[str, float]:
+        """Return the shares and the probability."""
+        return {
+            "goal_proba": self.goal_proba,
+            "random": self.random,
+            "goal": self.goal,
+            "greedy": self.greedy,
+        }
+
+    def restore(self, state: dict[str, float]) -> None:
+        """Continue from what `state` returned."""
+        self.goal_proba = state["goal_proba"]
+        self.random = state["random"]
+        self.goal = state["goal"]
+        self.greedy = state["greedy"]

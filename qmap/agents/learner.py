@@ -1,0 +1,76 @@
+"""What the two learners share: an online and a target network, an optimizer, their state."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from qmap.agents.adam import ClippedAdam
+
+
+class Learner:
+    """An online network, a target network that follows it in copies, and Adam.
+
+    Args:
+        make_network: makes a network; called twice.
+        learning_rate: Adam's step size.
+        clip_norm: L2 norm to which each variable's gradient is clipped.
+    """
+
+    name: str
+
+    def __init__(
+        self, make_network: Callable[[], keras.Model], learning_rate: float, clip_norm: float
+    ) -> None:
+        self.online = make_network()
+        self.target = make_network()
+        self.target.trainable = False
+        variables = [variable.value for variable in self.online.trainable_variables]
+        self.optimizer = ClippedAdam(variables, learning_rate, clip_norm)
+        self.update_target()
+
+    @tf.function
+    def update_target(self) -> None:
+        """Copy the online network's weights to the target network."""
+        for target, online in zip(self.target.weights, self.online.weights, strict=True):
+            target.value.assign(online.value)
+
+    def weights(self) -> dict[str, Any]:
+        """Return the networks and the optimizer: what a later run can start from."""
+        return {
+            "online": _arrays(self.online),
+            "target": _arrays(self.target),
+            "optimizer": self.optimizer.state(),
+        }
+
+    def restore_weights(self, weights: dict[str, Any]) -> None:
+        """Continue from what `weights` returned."""
+        self.online.set_weights(list(weights["online"].values()))
+        self.target.set_weights(list(weights["target"].values()))
+        self.optimizer.restore(weights["optimizer"])
+
+    @tf.function
+    def _forward(self, observations: tf.Tensor) -> tf.Tensor:
+        return self.online(observations)
+
+    def _descend(self, tape: tf.GradientTape, loss: tf.Tensor) -> None:
+        self.optimizer.apply(tape.gradient(loss, self.optimizer.variables))
+
+    def _finite(self, loss: tf.Tensor) -> float:
+        value = float(loss)
+        if not math.isfinite(value):
+            raise FloatingPointError(f"the loss of {self.name} is {value}")
+        return value
+
+
+def _arrays(network: keras.Model) -> dict[str, np.ndarray]:
+    """Weights in their order, named by it and by their path in the network."""
+    return {
+        f"{index:02d}:{variable.path}": variable.numpy()
+        for index, variable in enumerate(network.weights)
+    }

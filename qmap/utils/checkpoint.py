@@ -1,0 +1,142 @@
+"""Files that hold the state of a run: arrays and numbers in one archive, written all or not at all.
+
+A file is a NumPy `.npz` archive, uncompressed, with a checksum for each array; one member is a JSON
+text with everything that is not an array. Nothing in it can run code. A file only appears under
+its name when it is complete and on the disk.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import zipfile
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from qmap.utils.errors import UserError
+from qmap.utils.files import atomic_file
+
+FORMAT = 1
+TREE = "tree.json"
+ARRAY = "array:"
+
+
+def save(path: Path, kind: str, tree: dict[str, Any]) -> int:
+    """Write `tree` to `path`, replacing a file that is there only when the new one is complete.
+
+    Args:
+        path: where to.
+        kind: what the tree is, such as "checkpoint"; `load` asks for it.
+        tree: nested dictionaries with text keys; the leaves are arrays, or what JSON holds.
+
+    Returns:
+        The size of the file in bytes.
+
+    Raises:
+        UserError: it cannot be written, because the disk is full for one; a file that was there
+            stays as it was.
+    """
+    with atomic_file(path) as file:
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+            arrays: dict[str, np.ndarray] = {}
+            outline = {"format": FORMAT, "kind": kind, "tree": _without_arrays(tree, arrays)}
+            archive.writestr(TREE, json.dumps(outline))
+            for name, array in arrays.items():
+                with archive.open(name, "w", force_zip64=True) as member:
+                    _write_array(member, array)
+        size = file.tell()
+    sync_folder(path.parent)
+    return size
+
+
+def load(path: Path, kind: str) -> dict[str, Any]:
+    """Read what `save` wrote.
+
+    Raises:
+        UserError: there is no such file, it is damaged, or it holds something else.
+    """
+    if not path.is_file():
+        raise UserError(f"there is no {kind} {path}; expected a file that a training run wrote")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = path.stat().st_size
+            outline = json.loads(_read_member(archive, TREE, size))
+            found = outline["kind"]
+            if outline["format"] == FORMAT and found == kind:
+                return _with_arrays(outline["tree"], archive, size)
+    except MemoryError as error:
+        raise UserError(f"there is not enough memory to load {path}") from error
+    # Whatever a damaged file makes the parsers say, to the user it is a damaged file.
+    except Exception as error:
+        raise UserError(
+            f"{path} is damaged or not a {kind} ({type(error).__name__}); "
+            "expected a file that a training run wrote"
+        ) from error
+    raise UserError(f"{path} is a {found!r} file of another kind or version; expected a {kind}")
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring a folder's list of names to the disk, where the system can."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _without_arrays(tree: Any, arrays: dict[str, np.ndarray]) -> Any:
+    """Return the tree with each array replaced by its member's name; put them into `arrays`."""
+    if isinstance(tree, dict):
+        return {key: _without_arrays(value, arrays) for key, value in tree.items()}
+    if isinstance(tree, np.ndarray):
+        name = f"{len(arrays):04d}.npy"
+        arrays[name] = tree
+        return ARRAY + name
+    if isinstance(tree, np.generic):
+        return tree.item()
+    return tree
+
+
+def _with_arrays(tree: Any, archive: zipfile.ZipFile, size: int) -> Any:
+    if isinstance(tree, dict):
+        return {key: _with_arrays(value, archive, size) for key, value in tree.items()}
+    if isinstance(tree, str) and tree.startswith(ARRAY):
+        with _member(archive, tree.removeprefix(ARRAY), size) as member:
+            return _read_array(member, size)
+    return tree
+
+
+def _write_array(member: Any, array: np.ndarray) -> None:
+    array = np.ascontiguousarray(array)
+    header = np.lib.format.header_data_from_array_1_0(array)
+    np.lib.format.write_array_header_1_0(member, header)
+    member.write(array.reshape(-1).view(np.uint8).data)
+
+
+def _read_array(member: Any, size: int) -> np.ndarray:
+    np.lib.format.read_magic(member)
+    shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(member)
+    if dtype.hasobject or fortran_order or math.prod(shape) * dtype.itemsize > size:
+        raise ValueError("not an array of this project")
+    array = np.empty(shape, dtype)
+    if member.readinto(array.reshape(-1).view(np.uint8).data) != array.nbytes or member.read(1):
+        raise ValueError("an array of the wrong size")
+    return array
+
+
+def _read_member(archive: zipfile.ZipFile, name: str, size: int) -> bytes:
+    with _member(archive, name, size) as member:
+        return member.read()
+
+
+def _member(archive: zipfile.ZipFile, name: str, size: int) -> BinaryIO:
+    """Open a member, none that would unpack to more than the file holds."""
+    info = archive.getinfo(name)
+    if info.compress_type != zipfile.ZIP_STORED or info.file_size > size:
+        raise ValueError("a compressed member")
+    return archive.open(info)  # type: ignore[return-value]

@@ -1,0 +1,25 @@
+"""What the tests share: the golden figures and where they are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def golden_file(name: str) -> dict[str, np.ndarray]:
+    """Return the arrays of a golden file, of `QMAP_GOLDEN_DIR` if that is set."""
+    folder = Path(os.environ.get("QMAP_GOLDEN_DIR", Path(__file__).parent / "golden"))
+    with np.load(folder / name, allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+@pytest.fixture(scope="session")
+def golden() -> Callable[[str], dict[str, np.ndarray]]:
+    """A function from a golden file's name to its arrays."""
+    return golden_file
