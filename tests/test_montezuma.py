@@ -12,6 +12,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 import pytest
+from ale_py import Action, ALEInterface, roms
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 
@@ -148,6 +149,18 @@ def test_a_restored_state_goes_on_exactly_from_the_middle_of_an_episode() -> Non
         assert_same(play(other, random_actions(120, seed + 100)), expected)
 
 
+def test_a_lost_life_can_be_restored_and_lost_again(golden: Golden) -> None:
+    env = MontezumaEnv()
+    env.reset()
+    state = env.save_state()
+    lengths = []
+    for _ in range(2):
+        ends = (env.step(action)[2] for action in golden("montezuma_trace.npz")["actions"])
+        lengths.append(next(step for step, end in enumerate(ends) if end))
+        env.restore_state(state)
+    assert lengths[0] == lengths[1]
+
+
 def test_a_saved_state_survives_a_file_without_pickle(tmp_path: Path) -> None:
     env = MontezumaEnv(render_mode="rgb_array")
     env.reset()
@@ -168,6 +181,29 @@ def test_a_lost_life_ends_the_episode_and_the_next_one_is_a_new_game(golden: Gol
             break
     assert info["lives"] == 5
     assert env.reset()[1]["lives"] == 6
+
+
+def test_a_step_is_4_frames_and_stops_at_the_frame_that_loses_the_life(golden: Golden) -> None:
+    env = MontezumaEnv(render_mode="rgb_array")
+    ale = ALEInterface()
+    ale.setFloat("repeat_action_probability", 0.0)
+    ale.loadROM(roms.get_rom_path("montezuma_revenge"))
+    frames_of_last_steps = set()
+    env.reset()
+    ale.reset_game()
+    for action in golden("montezuma_trace.npz")["actions"]:
+        frames = 0
+        while frames < 4 and ale.lives() == 6:
+            ale.act(getattr(Action, env.action_names[action]))
+            frames += 1
+        terminated = env.step(action)[2]
+        assert terminated == (ale.lives() < 6)
+        np.testing.assert_array_equal(env.render(), ale.getScreenRGB())
+        if terminated:
+            frames_of_last_steps.add(frames)
+            env.reset()
+            ale.reset_game()
+    assert min(frames_of_last_steps) < 4
 
 
 def test_episodes_are_truncated_after_max_steps_only() -> None:

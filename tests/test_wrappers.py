@@ -195,10 +195,11 @@ def test_a_bad_position_is_said() -> None:
         env.reset()
 
 
-def test_a_screen_that_is_no_rgb_picture_is_said() -> None:
+@pytest.mark.parametrize("screen", [np.zeros((60, 80, 3)), np.zeros((60, 80), np.uint8), None])
+def test_a_screen_that_is_no_rgb_picture_is_said(screen: np.ndarray | None) -> None:
     env = blob()
-    env.unwrapped.render = lambda: np.zeros((60, 80), np.float32)
-    with pytest.raises(UserError, match=r"returned float32 \(60, 80\), expected an RGB screen"):
+    env.unwrapped.render = lambda: screen
+    with pytest.raises(UserError, match=r"render\(\) of Blob returned .*, expected an RGB screen"):
         env.reset()
 
 

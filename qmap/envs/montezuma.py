@@ -90,7 +90,8 @@ class MontezumaEnv(gymnasium.Env[np.ndarray, np.int64]):
         terminated = False
         for _ in range(FRAMES_PER_STEP):
             reward += self._ale.act(button)
-            terminated = self._ale.lives() < self._lives or self._ale.game_over()
+            lives_before, self._lives = self._lives, self._ale.lives()
+            terminated = self._lives < lives_before or self._ale.game_over()
             if terminated:
                 break
         self._steps += 1
@@ -108,7 +109,6 @@ class MontezumaEnv(gymnasium.Env[np.ndarray, np.int64]):
         return {
             "system": np.frombuffer(self._ale.cloneSystemState().serialize(), np.uint8),
             "screen": self._rgb_screen(),
-            "lives": np.array(self._lives),
             "steps": np.array(self._steps),
         }
 
@@ -119,7 +119,7 @@ class MontezumaEnv(gymnasium.Env[np.ndarray, np.int64]):
             state: What `save_state` returned, with the same version of ale-py.
         """
         self._ale.restoreSystemState(ALEState(state["system"].tobytes()))
-        self._lives = int(state["lives"])
+        self._lives = self._ale.lives()
         self._steps = int(state["steps"])
         # The emulator's states lack the picture: until it draws the next one, this is shown.
         self._restored_screen = state["screen"].copy()
@@ -142,7 +142,7 @@ class MontezumaEnv(gymnasium.Env[np.ndarray, np.int64]):
             "coords": self._screen.coords(row, col),
             "position": np.array((row, col), np.int64),
             "room": int(ram[ROOM_BYTE]),
-            "lives": self._ale.lives(),
+            "lives": self._lives,
         }
 
     def _observation(self, info: dict[str, Any]) -> np.ndarray:
