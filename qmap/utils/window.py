@@ -1,0 +1,87 @@
+"""A window that shows the pictures live, for `--render`."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+
+from qmap.utils.errors import UserError
+from qmap.utils.video import warn_on_stderr
+
+INSTEAD = "train without --render and look at the videos folder of the run"
+# What SDL falls back on, without a word, when it finds no display.
+WINDOWLESS = ("offscreen", "dummy", "evdev", "KMSDRM")
+
+
+class LiveWindow:
+    """A resizable window; closing it ends the showing, not the training.
+
+    Args:
+        title: the window's title.
+        warn: called with one line when the window was closed.
+
+    Raises:
+        UserError: there is no display to open a window on.
+    """
+
+    def __init__(self, title: str, warn: Callable[[str], None] = warn_on_stderr) -> None:
+        self.closed = False
+        self._title = title
+        self._warn = warn
+        self._surface = None
+        os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+        try:
+            import pygame  # only those who look need it
+
+            if _display_is_missing():
+                raise UserError(f"--render needs a display and there is none here: {INSTEAD}")
+            pygame.display.init()
+            driver = pygame.display.get_driver()
+        except (ImportError, OSError, RuntimeError) as error:  # pygame.error is a RuntimeError
+            raise UserError(f"--render cannot open a window ({error}): {INSTEAD}") from error
+        if driver in WINDOWLESS and driver != os.environ.get("SDL_VIDEODRIVER"):
+            pygame.display.quit()
+            raise UserError(f"--render cannot reach the display of this machine: {INSTEAD}")
+        self._pygame = pygame
+
+    def show(self, picture: np.ndarray) -> None:
+        """Show an (H, W, 3) uint8 RGB picture, scaled to the window; nothing once closed."""
+        if self.closed:
+            return
+        pygame = self._pygame
+        try:
+            if self._surface is None:
+                self._open(picture)
+            for event in pygame.event.get():
+                if event.type == pygame.QUIT:
+                    self.close()
+                    self._warn("the window was closed, training goes on without it")
+                    return
+            image = pygame.image.frombuffer(picture.tobytes(), picture.shape[1::-1], "RGB")
+            self._surface.blit(image, (0, 0))
+            pygame.display.flip()
+        except pygame.error as error:
+            self.close()
+            self._warn(f"the window is gone, training goes on without it: {error}")
+
+    def close(self) -> None:
+        """Close the window; it may be called twice."""
+        self.closed = True
+        self._pygame.display.quit()
+
+    def _open(self, picture: np.ndarray) -> None:
+        pygame = self._pygame
+        flags = pygame.RESIZABLE | pygame.SCALED
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # "no fast renderer": fast enough for 30 pictures/s
+            self._surface = pygame.display.set_mode(picture.shape[1::-1], flags)
+        pygame.display.set_caption(self._title)
+
+
+def _display_is_missing() -> bool:
+    chosen = ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER")
+    return sys.platform.startswith("linux") and not any(map(os.environ.get, chosen))
