@@ -13,6 +13,7 @@ from qmap.agents.priorities import Priorities
 from qmap.agents.q_map import QMapLearner
 from qmap.agents.replay import Replay
 from qmap.agents.schedules import linear
+from qmap.utils.command_line import option
 
 
 @dataclass(frozen=True)
@@ -22,26 +23,32 @@ class AgentSettings:
     Counts are in steps of the environments, all of them together.
     """
 
-    steps: int = 5_000_000
-    learning_starts: int = 1_000
-    train_every: int = 4
-    target_every: int = 1_000
-    batch_size: int = 32
-    replay_capacity: int = 500_000
-    replay_alpha: float = 0.6
-    replay_epsilon: float = 1e-6
-    replay_beta: float = 0.4
-    n_steps: int = 1
-    stack: int = 3
-    skip: int = 2
-    first_exploration: float = 1.0
-    last_exploration: float = 0.05
-    first_random: float = 0.1
-    last_random: float = 0.05
-    min_goal_steps: int = 15
-    max_goal_steps: int = 30
-    greedy_bias: float = 0.5
-    timer_bonus: float = 0.5
+    steps: int = option(5_000_000, "agent steps to train for; all schedules span them", minimum=1)
+    learning_starts: int = option(1_000, "steps before training starts", minimum=1)
+    train_every: int = option(4, "steps from one training of both learners to the next", minimum=1)
+    target_every: int = option(1_000, "steps between copies to the target networks", minimum=1)
+    batch: int = option(32, "transitions in a training batch", minimum=1)
+    replay: int = option(500_000, "frames that the replay holds", minimum=100)
+    alpha: float = option(0.6, "prioritization: 0 none, 1 full", minimum=0, maximum=1)
+    epsilon: float = option(1e-6, "added to the errors for the priorities", above=0)
+    beta: float = option(0.4, "first importance exponent, rising to 1", minimum=0, maximum=1)
+    n_steps: int = option(1, "steps in a transition", minimum=1, maximum=100)
+    stack: int = option(3, "frames in an observation", minimum=1, maximum=16)
+    skip: int = option(2, "steps between two frames of an observation", minimum=1, maximum=16)
+    first_exploration: float = option(
+        1.0, "share of exploring steps at first", minimum=0, maximum=1
+    )
+    last_exploration: float = option(0.05, "and at the end", minimum=0, maximum=1)
+    first_random: float = option(
+        0.1, "share of random steps at first, once goals are in use", minimum=0, maximum=1
+    )
+    last_random: float = option(0.05, "and at the end", minimum=0, maximum=1)
+    min_goal: int = option(15, "goals are at least this many steps away", minimum=1)
+    max_goal: int = option(30, "and at most this many", minimum=1)
+    greedy_bias: float = option(
+        0.5, "probability to prefer goals in the DQN's direction", minimum=0, maximum=1
+    )
+    timer_bonus: float = option(0.5, "share of extra steps allowed to reach a goal", minimum=0)
 
 
 class Agent:
@@ -90,8 +97,8 @@ class Agent:
                 coords_shape,
                 n_actions,
                 gamma=q_map.gamma if q_map else 1.0,
-                min_steps=settings.min_goal_steps,
-                max_steps=settings.max_goal_steps,
+                min_steps=settings.min_goal,
+                max_steps=settings.max_goal,
                 greedy_bias=settings.greedy_bias,
                 timer_bonus=settings.timer_bonus,
                 generator=generator,
@@ -100,7 +107,7 @@ class Agent:
         ]
         self.learners = [learner for learner in (dqn, q_map) if learner is not None]
         # Without a learner nothing is ever sampled: only the history of a stack is kept.
-        capacity = settings.replay_capacity if self.learners else 100 * n_envs
+        capacity = settings.replay if self.learners else 100 * n_envs
         self.replay = Replay(
             capacity,
             frame_shape,
@@ -109,7 +116,7 @@ class Agent:
             skip=settings.skip,
             n_envs=n_envs,
             priorities={
-                learner.name: Priorities(capacity, settings.replay_alpha, settings.replay_epsilon)
+                learner.name: Priorities(capacity, settings.alpha, settings.epsilon)
                 for learner in self.learners
             },
         )
@@ -209,22 +216,22 @@ class Agent:
         settings = self.settings
         if self.step < settings.learning_starts:
             return
-        for _ in range(self._due(settings.train_every)):
+        for _ in range(self.due(settings.train_every)):
             for learner in self.learners:
                 self._train(learner)
-        if self._due(settings.target_every):
+        if self.due(settings.target_every):
             for learner in self.learners:
                 learner.update_target()
 
-    def _due(self, every: int) -> int:
+    def due(self, every: int) -> int:
         """How many multiples of `every` the last step of all environments reached."""
         return self.step // every - (self.step - len(self.policies)) // every
 
     def _train(self, learner: QMapLearner | DQNLearner) -> None:
         settings = self.settings
         priorities = self.replay.priorities[learner.name]
-        beta = linear(self.step, settings.steps, settings.replay_beta, 1.0)
-        slots = priorities.sample(self.generator, settings.batch_size)
+        beta = linear(self.step, settings.steps, settings.beta, 1.0)
+        slots = priorities.sample(self.generator, settings.batch)
         batch = self.replay.transitions(slots, settings.n_steps)
         _, errors = learner.train(batch, priorities.weights(slots, beta))
         priorities.update(slots, errors)
@@ -234,8 +241,14 @@ class Agent:
         return {learner.name: learner.weights() for learner in self.learners}
 
     def restore_weights(self, weights: dict[str, Any]) -> None:
-        """Start from what `weights` of an agent with the same networks returned."""
+        """Start from what `weights` of an agent with the same networks returned.
+
+        Raises:
+            ValueError: the networks were others.
+        """
         for learner in self.learners:
+            if learner.name not in weights:
+                raise ValueError(f"there is no {learner.name} in it, only {', '.join(weights)}")
             learner.restore_weights(weights[learner.name])
 
     def state(self) -> dict[str, Any]:

@@ -209,7 +209,8 @@ class ExplorationBalance:
     @property
     def exploring(self) -> float:
         """Running share of steps that the DQN would not have taken."""
-        return self.random + self.goal
+        # Not random + goal: its rounding would pass a plan of 1 where there is no DQN.
+        return 1.0 - self.greedy
 
     def count(self, kind: Kind) -> None:
         """Move the running shares by a step of `kind`."""

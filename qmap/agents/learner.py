@@ -49,9 +49,17 @@ class Learner:
         }
 
     def restore_weights(self, weights: dict[str, Any]) -> None:
-        """Continue from what `weights` returned."""
-        self.online.set_weights(list(weights["online"].values()))
-        self.target.set_weights(list(weights["target"].values()))
+        """Continue from what `weights` returned.
+
+        Raises:
+            ValueError: they are those of another network.
+        """
+        for network, arrays in ((self.online, "online"), (self.target, "target")):
+            expected = [tuple(variable.shape) for variable in network.weights]
+            found = [array.shape for array in weights[arrays].values()]
+            if found != expected:
+                raise ValueError(f"the {self.name} network there has other layers: {found}")
+            network.set_weights(list(weights[arrays].values()))
         self.optimizer.restore(weights["optimizer"])
 
     @tf.function

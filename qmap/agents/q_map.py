@@ -194,7 +194,8 @@ class QMapLearner(Learner):
         if self.unknown_columns == "keep":
             known = tf.ones_like(known)
         known = tf.cast(known, tf.float32)
-        n_known = tf.reduce_sum(known, axis=[1, 2])
+        # No cell is known after a jump farther than the screen is wide: 0 / 1, not 0 / 0.
+        n_known = tf.maximum(tf.reduce_sum(known, axis=[1, 2]), 1.0)
 
         with tf.GradientTape() as tape:
             q_frames = tf.gather(self.online(observations), actions, axis=-1, batch_dims=1)

@@ -43,9 +43,10 @@ def save(path: Path, kind: str, tree: dict[str, Any]) -> int:
         with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
             arrays: dict[str, np.ndarray] = {}
             outline = {"format": FORMAT, "kind": kind, "tree": _without_arrays(tree, arrays)}
-            archive.writestr(TREE, json.dumps(outline))
+            # Without the time of writing, so that equal states make equal files.
+            archive.writestr(zipfile.ZipInfo(TREE), json.dumps(outline))
             for name, array in arrays.items():
-                with archive.open(name, "w", force_zip64=True) as member:
+                with archive.open(zipfile.ZipInfo(name), "w", force_zip64=True) as member:
                     _write_array(member, array)
         size = file.tell()
     sync_folder(path.parent)
@@ -112,7 +113,7 @@ def _with_arrays(tree: Any, archive: zipfile.ZipFile, size: int) -> Any:
 
 
 def _write_array(member: Any, array: np.ndarray) -> None:
-    array = np.ascontiguousarray(array)
+    array = np.asarray(array, order="C")
     header = np.lib.format.header_data_from_array_1_0(array)
     np.lib.format.write_array_header_1_0(member, header)
     member.write(array.reshape(-1).view(np.uint8).data)

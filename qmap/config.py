@@ -1,0 +1,83 @@
+"""Everything a training on a game can be told, in one flat list."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from qmap.agents.agent import AgentSettings
+from qmap.utils import command_line
+from qmap.utils.command_line import option
+from qmap.utils.errors import UserError
+from qmap.utils.run_folder import read_config
+
+Config = TypeVar("Config", bound="TrainingConfig")
+
+
+@dataclass(frozen=True)
+class TrainingConfig(AgentSettings):
+    """Everything a training on a game can be told; the defaults are those of the paper."""
+
+    dqn: bool = option(True, "do not learn the task: explore with the Q-map alone")
+    qmap: bool = option(True, "do not learn the Q-map: a DQN that explores epsilon-greedily")
+    dqn_lr: float = option(1e-4, "learning rate of the DQN", above=0)
+    dqn_gamma: float = option(0.99, "discount factor of the task", above=0, below=1)
+    dqn_clip: float = option(1000.0, "norm to which each gradient of the DQN is clipped", above=0)
+    qmap_lr: float = option(3e-4, "learning rate of the Q-map", above=0)
+    qmap_gamma: float = option(0.9, "discount factor of the distances", above=0, below=1)
+    qmap_clip: float = option(1000.0, "the same norm for the Q-map", above=0)
+    double: bool = option(True, "no double Q-learning")
+    double_order: str = option(
+        "reference",
+        "who picks the next action in the Q-map: the target network (reference) or the online one",
+        choices=("reference", "usual"),
+    )
+    unknown_columns: str = option(
+        "keep",
+        "targets of cells that the next window did not show: old values, or left out of the loss",
+        choices=("keep", "ignore"),
+    )
+    envs: int = option(1, "copies of the game, in a process each if more than one", minimum=1)
+    seed: int = option(0, "seed of all random numbers", minimum=0, maximum=2**31 - 1)
+    path: str = option("qmap_results", "folder of the results", metavar="DIR")
+    load: str | None = option(None, "checkpoint to start from", metavar="CKPT")
+    resume: str | None = option(None, "folder of a run to continue", metavar="RUN_DIR")
+    render: bool = option(False, "show what the agent sees and thinks in a window")
+    videos: bool = option(True, "record no videos")
+    checkpoint_every: int = option(100_000, "steps between checkpoints for --load", minimum=1)
+    save_every: int = option(50_000, "steps between snapshots for --resume", minimum=1)
+    deterministic: bool = option(False, "make equal runs equal bit for bit, more slowly")
+
+
+# What may differ when a run goes on: how it is watched, not what it computes.
+MAY_DIFFER = ("resume", "render", "videos")
+
+
+def parse(
+    config: type[Config], program: str, description: str, arguments: Sequence[str] | None = None
+) -> Config:
+    """Return the configuration: from the command line, or from the run that is to be continued.
+
+    Raises:
+        UserError: a flag contradicts the run's own configuration.
+    """
+    typed = command_line.typed(config, description, arguments, program)
+    if "resume" not in typed:
+        return config(**typed)
+    folder = Path(typed["resume"])
+    if not folder.is_dir():
+        raise UserError(f"there is no run {folder}; expected the folder of a run, with config.json")
+    stored = read_config(folder, program)
+    for name, value in typed.items():
+        if name not in MAY_DIFFER and stored.get(name) != value:
+            raise UserError(
+                f"{command_line.flag_of(name)} {value} contradicts the run, which has "
+                f"{stored.get(name)!r}: leave the flag out, or start a new run"
+            )
+    try:
+        return dataclasses.replace(config(**stored), **{"render": False, **typed})
+    except TypeError as error:
+        raise UserError(f"{folder}/config.json is of another version: {error}") from error

@@ -1,0 +1,81 @@
+"""Copies of an environment side by side: one in this process, several in a process each."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
+
+from qmap.envs.wrappers import ScreenInInfo, check_contract
+
+MakeEnv = Callable[[], gymnasium.Env]
+
+
+def make_vector(make_env: MakeEnv, n_envs: int) -> VectorEnv:
+    """Return `n_envs` copies of an environment behind Gymnasium's vector interface.
+
+    Episodes are not started anew by themselves: `reset(options={"reset_mask": mask})` does that.
+    Screens are added to `info` where `recording` is set, see `ScreenInInfo`.
+
+    Args:
+        make_env: makes one environment, with `render_mode="rgb_array"`.
+        n_envs: number of copies. A single one lives in this process; several live in a worker
+            process each, because an emulator may allow only one in a process.
+
+    Raises:
+        UserError: the environment does not keep the project's contract.
+    """
+    make = [partial(_make_slot, make_env, index) for index in range(n_envs)]
+    if n_envs == 1:
+        envs = SyncVectorEnv(make, autoreset_mode=AutoresetMode.DISABLED)
+        try:
+            check_contract(envs.envs[0])
+        except BaseException:
+            envs.close()
+            raise
+        return envs
+    probe = make_env()
+    try:
+        check_contract(probe)
+    finally:
+        probe.close()
+    return AsyncVectorEnv(make, autoreset_mode=AutoresetMode.DISABLED, context="spawn")
+
+
+class Slot(ScreenInInfo):
+    """One of several copies: it knows its number, and so which state is meant for it."""
+
+    def __init__(self, env: gymnasium.Env, index: int) -> None:
+        super().__init__(env)
+        self.index = index
+
+    def save_slot(self) -> dict[str, np.ndarray] | None:
+        """Return the environment's state, None if it cannot be saved."""
+        save = getattr(self.env.unwrapped, "save_state", None)
+        return save() if save is not None else None
+
+    def restore_slot(self, states: list[dict[str, np.ndarray]]) -> None:
+        """Continue from this copy's own state in the list of all."""
+        self.env.unwrapped.restore_state(states[self.index])
+
+    def screen(self) -> np.ndarray:
+        """Return the screen as it is now."""
+        return self.env.render()
+
+
+def _make_slot(make_env: MakeEnv, index: int) -> gymnasium.Env:
+    if multiprocessing.parent_process() is not None:
+        # Ctrl-C reaches workers too; they must live until the training has saved their state.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return Slot(make_env(), index)
+
+
+def masked(info: dict[str, Any], key: str, mask: np.ndarray) -> np.ndarray:
+    """Return `info[key]` of the environments in `mask`, as one array."""
+    return np.stack([np.asarray(value) for value in np.asarray(info[key])[mask]])

@@ -1,0 +1,186 @@
+"""Which episodes become videos, and what of the agent goes into their pictures."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from qmap.agents.agent import Agent
+from qmap.utils.picture import Picture, StepRecord
+from qmap.utils.video import FILL_BATCH, BufferedEpisode, StreamedEpisode, VideoRecorder
+from qmap.utils.window import LiveWindow
+
+FIRST_EPISODES = 50
+
+
+@dataclass
+class Episode:
+    """An episode so far.
+
+    Attributes:
+        number: counts from 1 over the whole run.
+        length: agent steps.
+        undiscounted_return: sum of the rewards.
+        discounted_return: the same, discounted with the task's gamma.
+        distance: how far the character got, in pixels, where the environment tells.
+    """
+
+    number: int
+    length: int = 0
+    undiscounted_return: float = 0.0
+    discounted_return: float = 0.0
+    distance: int | None = None
+
+    def add(self, reward: float, gamma: float) -> None:
+        """Count a step."""
+        self.discounted_return += gamma**self.length * reward
+        self.undiscounted_return += reward
+        self.length += 1
+
+
+@dataclass
+class Bests:
+    """The best of all episodes that have ended; None before there was one."""
+
+    undiscounted_return: float | None = None
+    distance: int | None = None
+
+    def update(self, episode: Episode) -> None:
+        """Take an episode that has ended into account."""
+        self.undiscounted_return = _larger(self.undiscounted_return, episode.undiscounted_return)
+        self.distance = _larger(self.distance, episode.distance)
+
+
+def _larger(best: float | None, value: float | None) -> float | None:
+    return value if best is None or (value is not None and value > best) else best
+
+
+# Whether an episode is worth a video, given the bests before it.
+Highlight = Callable[[Episode, Bests], bool]
+
+
+class Recording:
+    """Videos of the first environment's episodes, and the live window.
+
+    The first 50 episodes and then every `every`-th are encoded as they happen. All others wait in
+    memory until their end shows whether they are worth keeping.
+
+    Args:
+        agent: the agent whose steps are drawn.
+        picture: draws a step.
+        videos: encodes, None for no videos.
+        window: shows every step live, None for no window.
+        action_names: names of the actions.
+        every: after the first 50, every this many episodes become a video.
+        highlight: tells which others do.
+    """
+
+    def __init__(
+        self,
+        agent: Agent,
+        picture: Picture,
+        videos: VideoRecorder | None,
+        window: LiveWindow | None,
+        *,
+        action_names: tuple[str, ...],
+        every: int,
+        highlight: Highlight,
+    ) -> None:
+        self.agent = agent
+        self.picture = picture
+        self.videos = videos
+        self.window = window
+        self.action_names = action_names
+        self.every = every
+        self.highlight = highlight
+        self._wanted = False
+        self._video: StreamedEpisode | BufferedEpisode | None = None
+
+    def start(self, episode: Episode) -> None:
+        """Begin an episode."""
+        self._wanted = episode.number <= FIRST_EPISODES or episode.number % self.every == 0
+        if self.videos is not None:
+            fill = self._q_max if self.agent.q_map is not None else None
+            self._video = self.videos.stream() if self._wanted else self.videos.buffer(fill)
+
+    def add(self, episode: Episode, screen: np.ndarray, action: int) -> None:
+        """Record the step that the agent has just chosen, on the screen that it saw.
+
+        Args:
+            episode: the episode before the step.
+            screen: (height, width, 3) uint8 RGB.
+            action: what the agent chose.
+        """
+        if self._video is None and self.window is None:
+            return
+        record = self._record(episode, screen, action)
+        if self._wanted or self.window is not None:
+            record = self._complete(record)
+        if self._video is not None:
+            self._video.add(record)
+        if self.window is not None:
+            self.window.show(self.picture.draw(record))
+
+    def end(self, episode: Episode, bests: Bests, step: int) -> None:
+        """End the episode; `bests` are those before it, `step` the number of steps of the run."""
+        if self._video is None:
+            return
+        wanted = self._wanted or self.highlight(episode, bests)
+        name = f"episode-{episode.number:06d}_step-{step:07d}"
+        name += f"_score-{episode.undiscounted_return:g}"
+        if episode.distance is not None:
+            name += f"_distance-{episode.distance}"
+        self._video.end(name if wanted else None)
+        self._video = None
+
+    def close(self) -> None:
+        """Drop the video of an unfinished episode, finish the others, close the window."""
+        if self._video is not None:
+            self._video.end(None)
+        if self.videos is not None:
+            self.videos.close()
+        if self.window is not None:
+            self.window.close()
+
+    def _record(self, episode: Episode, screen: np.ndarray, action: int) -> StepRecord:
+        agent, policy = self.agent, self.agent.policies[0]
+        row, col, window = (int(value) for value in agent.coords[0])
+        goal = candidates = None
+        if policy.goal is not None:
+            goal = (policy.goal.row, policy.goal.col - window)
+            candidates = _scrolled(policy.candidates, window - policy.candidates_window)
+        return StepRecord(
+            observation=agent.observations()[0],
+            screen=screen,
+            q_max=None if agent.q_frames is None else agent.q_frames[0].max(axis=-1),
+            coords=(row, col - window),
+            goal=goal,
+            candidates=candidates,
+            kind=policy.kind.value,
+            action=self.action_names[action],
+            step=episode.length,
+            episode_return=episode.undiscounted_return,
+        )
+
+    def _complete(self, record: StepRecord) -> StepRecord:
+        """Add the Q-frames where acting did without."""
+        if record.q_max is not None or self.agent.q_map is None:
+            return record
+        q_frames = self.agent.q_map.q_frames(record.observation[None])
+        return dataclasses.replace(record, q_max=q_frames[0].max(axis=-1))
+
+    def _q_max(self, observations: np.ndarray) -> np.ndarray:
+        """Maximum over actions of the Q-frames, always from a batch of the same size."""
+        padded = np.zeros((FILL_BATCH, *observations.shape[1:]), np.uint8)
+        padded[: len(observations)] = observations
+        return self.agent.q_map.q_frames(padded)[: len(observations)].max(axis=-1)
+
+
+def _scrolled(cells: np.ndarray, columns: int) -> np.ndarray:
+    """Move a mask of cells left by as many columns as the window moved right."""
+    cols = np.arange(cells.shape[1]) + columns
+    inside = (cols >= 0) & (cols < cells.shape[1])
+    return np.where(inside, cells[:, np.clip(cols, 0, cells.shape[1] - 1)], False)

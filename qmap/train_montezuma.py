@@ -1,0 +1,43 @@
+"""Train Q-map and DQN on Montezuma's Revenge: `python -m qmap.train_montezuma`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import gymnasium
+
+from qmap.config import TrainingConfig, parse
+from qmap.experiment import Experiment
+from qmap.recording import Bests, Episode
+from qmap.training import train
+from qmap.utils import command_line
+
+PROGRAM = "qmap.train_montezuma"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train as the command line says; return the exit status."""
+    config = parse(TrainingConfig, PROGRAM, __doc__, arguments)
+    experiment = Experiment(
+        name="montezuma",
+        make_env=partial(
+            gymnasium.make,
+            "qmap.envs:qmap/Montezuma-v0",
+            render_mode="rgb_array",
+            disable_env_checker=True,
+        ),
+        dqn_encoder=((32, 8, 2), (32, 6, 2), (32, 4, 2)),
+        video_every=100,
+        highlight=has_score,
+    )
+    return train(config, experiment, PROGRAM)
+
+
+def has_score(episode: Episode, bests: Bests) -> bool:
+    """Whether the episode found any of the game's rare rewards."""
+    return episode.undiscounted_return > 0.0
+
+
+if __name__ == "__main__":
+    command_line.run(main)

@@ -1,0 +1,339 @@
+"""The training loop that the games share, and everything a run leaves behind."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from gymnasium.vector import VectorEnv
+from tqdm import tqdm
+
+from qmap.agents.agent import Agent
+from qmap.agents.device import set_up
+from qmap.config import TrainingConfig
+from qmap.envs.vector import make_vector, masked
+from qmap.experiment import Experiment, agent_name, make_agent
+from qmap.recording import Bests, Episode, Recording
+from qmap.utils import checkpoint, snapshots
+from qmap.utils.csv_logger import CSVLogger
+from qmap.utils.errors import UserError
+from qmap.utils.interrupt import Interrupt
+from qmap.utils.level_pictures import LevelPictures
+from qmap.utils.picture import Picture
+from qmap.utils.run_folder import RunFolder
+from qmap.utils.video import VideoRecorder
+from qmap.utils.visits import Visits
+from qmap.utils.window import LiveWindow
+
+SCORE_COLUMNS = ("steps", "undiscounted_return", "discounted_return", "episode_length")
+EXPLORATION_COLUMNS = (
+    "steps",
+    "planned_exploration",
+    "current_exploration",
+    "random_actions",
+    "goal_actions",
+    "greedy_actions",
+)
+EXPLORATION_EVERY = 100
+CELL = 8  # pixels of the screen that a goal cell is wide and high
+
+
+def train(config: TrainingConfig, experiment: Experiment, program: str) -> int:
+    """Train until the configured number of steps, or until interrupted.
+
+    Returns:
+        The exit status: 0, or 128 plus the number of the signal that interrupted the run.
+
+    Raises:
+        UserError: something that the user gave cannot be used.
+    """
+    if config.min_goal > config.max_goal:
+        raise UserError(f"--min-goal {config.min_goal} is above --max-goal {config.max_goal}")
+    with contextlib.ExitStack() as stack:
+        # What can be refused comes first: nothing is written before it is all there.
+        window = LiveWindow(f"Q-map: {experiment.name}") if config.render else None
+        loaded = checkpoint.load(Path(config.load), "checkpoint") if config.load else None
+        set_up(deterministic=config.deterministic)
+        keras.utils.set_random_seed(config.seed)
+        envs = make_vector(experiment.make_env, config.envs)
+        stack.callback(envs.close)
+        agent = make_agent(
+            config,
+            experiment,
+            envs.single_observation_space.shape,
+            tuple(envs.get_attr("coords_shape")[0]),
+            int(envs.single_action_space.n),
+        )
+        if loaded is not None:
+            try:
+                agent.restore_weights(loaded)
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                raise UserError(
+                    f"{config.load} does not fit this agent ({error}); expected a checkpoint of "
+                    "the same networks, observations and actions"
+                ) from error
+        if config.resume:
+            folder = RunFolder(Path(config.resume), program)
+        else:
+            parent = Path(config.path) / experiment.name / agent_name(config)
+            folder = RunFolder.create(parent, config.seed, program)
+            folder.write_config(config)
+        training = Training(config, experiment, envs, agent, folder, window)
+        stack.callback(training.close)
+        return training.run()
+
+
+def progress_bar(steps: int, done: int) -> tqdm:
+    """Return a bar on standard error: live on a terminal, a line now and then in a log file."""
+    every = 0.5 if sys.stderr.isatty() else 30.0
+    return tqdm(total=steps, initial=done, unit="step", mininterval=every, dynamic_ncols=True)
+
+
+class Training:
+    """A run: the agent in its environments, the logs, the videos and the snapshots.
+
+    Args:
+        config: what was asked for; with `resume`, the run goes on from its last snapshot.
+        experiment: the game.
+        envs: copies of it, see `make_vector`.
+        agent: who acts and learns.
+        folder: where the results go.
+        window: shows every step live, None for no window.
+
+    Raises:
+        UserError: a file cannot be written, or there is no snapshot to go on from.
+    """
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        experiment: Experiment,
+        envs: VectorEnv,
+        agent: Agent,
+        folder: RunFolder,
+        window: LiveWindow | None,
+    ) -> None:
+        self.config = config
+        self.envs = envs
+        self.agent = agent
+        self.folder = folder
+        self.bests = Bests()
+        self.last_score = 0.0
+        self.episodes = [Episode(number) for number in range(1, config.envs + 1)]
+        self.visits = {"visits": Visits(), "coords": Visits()}
+        self.pictures = LevelPictures()
+        self._warned = False
+        # Only the first environment's screen is recorded: the others need not send theirs.
+        watched = config.videos or window is not None
+        envs.set_attr("recording", [watched and env == 0 for env in range(config.envs)])
+        if config.resume:
+            self._restore(snapshots.load_latest(folder.path / "snapshots"))
+        else:
+            self._start()
+        self.screen: np.ndarray = envs.call("screen")[0]
+        if config.resume:
+            self.pictures.restore(folder.subfolder("images"), self.screen.shape[1])
+        self.recording = self._make_recording(experiment, window)
+        resume_at = agent.step if config.resume else None
+        self.score_log = CSVLogger(folder.path / "score.csv", SCORE_COLUMNS, resume_at)
+        self.exploration_log = CSVLogger(
+            folder.path / "exploration.csv", EXPLORATION_COLUMNS, resume_at
+        )
+
+    def run(self) -> int:
+        """Train until the last step or a signal; return the exit status."""
+        agent, config = self.agent, self.config
+        self.recording.start(self.episodes[0])
+        print(f"results: {self.folder.path}", file=sys.stderr)
+        with (
+            Interrupt() as interrupt,
+            progress_bar(config.steps, agent.step) as bar,
+        ):
+            while agent.step < config.steps and interrupt.signal is None:
+                self._step()
+                bar.update(config.envs)
+                if agent.due(EXPLORATION_EVERY):
+                    bar.set_postfix_str(self._progress(), refresh=False)
+                    self._log_exploration()
+                if agent.due(config.checkpoint_every):
+                    self._save_checkpoint()
+                    self._save_visits()
+                if agent.due(config.save_every):
+                    self._save_snapshot()
+            bar.set_postfix_str(self._progress())
+            self._save_checkpoint()
+            self._save_visits()
+            size = self._save_snapshot()
+        if interrupt.signal is not None:
+            print(
+                f"stopped at step {agent.step:,}, snapshot of {size / 1e6:,.0f} MB saved; go on "
+                f"with: python -m {self.folder.program} --resume {self.folder.path}",
+                file=sys.stderr,
+            )
+        return interrupt.status
+
+    def close(self) -> None:
+        """Finish the videos and close the files."""
+        self.recording.close()
+        self.score_log.close()
+        self.exploration_log.close()
+
+    def _start(self) -> None:
+        seeds = [self.config.seed + env for env in range(self.config.envs)]
+        frames, infos = self.envs.reset(seed=seeds)
+        self._begin_episodes(np.ones(self.config.envs, bool), frames, infos)
+
+    def _step(self) -> None:
+        actions = self.agent.act()
+        self.recording.add(self.episodes[0], self.screen, int(actions[0]))
+        frames, rewards, terminals, truncations, infos = self.envs.step(actions)
+        everywhere = np.ones(len(actions), bool)
+        coords = masked(infos, "coords", everywhere)
+        self.agent.observe(actions, rewards, terminals, frames, coords)
+        self._look(infos, everywhere)
+        for env, (episode, reward) in enumerate(zip(self.episodes, rewards, strict=True)):
+            episode.add(float(reward), self.config.dqn_gamma)
+            if "distance" in infos:
+                episode.distance = int(infos["distance"][env])
+        try:
+            self.agent.train()
+        except FloatingPointError as error:
+            raise UserError(
+                f"training diverged at step {self.agent.step}: {error}; the last snapshot is "
+                "from before that, a lower learning rate may help"
+            ) from error
+        ended = terminals | truncations
+        if ended.any():
+            self._end_episodes(ended)
+            frames, infos = self.envs.reset(options={"reset_mask": ended})
+            self._begin_episodes(ended, frames, infos)
+            if ended[0]:
+                self.recording.start(self.episodes[0])
+
+    def _begin_episodes(self, mask: np.ndarray, frames: np.ndarray, infos: dict[str, Any]) -> None:
+        self.agent.start(np.flatnonzero(mask), frames[mask], masked(infos, "coords", mask))
+        self._look(infos, mask)
+
+    def _end_episodes(self, ended: np.ndarray) -> None:
+        for env in np.flatnonzero(ended):
+            episode = self.episodes[env]
+            self.score_log.write(
+                self.agent.step,
+                episode.undiscounted_return,
+                episode.discounted_return,
+                episode.length,
+            )
+            if env == 0:
+                self.recording.end(episode, self.bests, self.agent.step)
+            self.bests.update(episode)
+            self.last_score = episode.undiscounted_return
+            number = max(episode.number for episode in self.episodes) + 1
+            self.episodes[env] = Episode(number)
+
+    def _look(self, infos: dict[str, Any], mask: np.ndarray) -> None:
+        """Note where the characters are and what the first environment's screen shows."""
+        rooms = masked(infos, "room", mask)
+        positions = masked(infos, "position", mask)
+        coords = masked(infos, "coords", mask)
+        self.visits["visits"].add(rooms, positions[:, 0], positions[:, 1])
+        self.visits["coords"].add(rooms, coords[:, 0], coords[:, 1])
+        if "screen" in infos and mask[0]:
+            self.screen = infos["screen"][0]
+            window = int(coords[0, 2]) * CELL
+            self.pictures.add(int(rooms[0]), window, self.screen, precision=CELL)
+
+    def _make_recording(self, experiment: Experiment, window: LiveWindow | None) -> Recording:
+        agent, config = self.agent, self.config
+        picture = Picture(
+            agent.replay.coords_shape,
+            self.screen.shape,
+            q_map=agent.q_map is not None,
+            frame_channels=self.envs.single_observation_space.shape[-1],
+            gamma=config.qmap_gamma,
+        )
+        videos = None
+        if config.videos:
+            videos = VideoRecorder(self.folder.subfolder("videos"), picture.draw, patience=2.0)
+        return Recording(
+            agent,
+            picture,
+            videos,
+            window,
+            action_names=tuple(self.envs.get_attr("action_names")[0]),
+            every=experiment.video_every,
+            highlight=experiment.highlight,
+        )
+
+    def _log_exploration(self) -> None:
+        balance = self.agent.balance
+        self.exploration_log.write(
+            self.agent.step,
+            self.agent.planned_exploration,
+            balance.exploring,
+            balance.random,
+            balance.goal,
+            balance.greedy,
+        )
+
+    def _progress(self) -> str:
+        best = self.bests.undiscounted_return or 0.0
+        parts = [
+            f"episode {max(episode.number for episode in self.episodes)}",
+            f"last {self.last_score:g}",
+            f"best {best:g}",
+            f"exploring {self.agent.balance.exploring:.0%}",
+        ]
+        return ", ".join(parts)
+
+    def _save_checkpoint(self) -> None:
+        """Write the networks for `--load`."""
+        path = self.folder.subfolder("tensorflow") / f"step_{self.agent.step}.ckpt"
+        checkpoint.save(path, "checkpoint", self.agent.weights())
+
+    def _save_visits(self) -> None:
+        """Write where the agent has been and what it saw there; a failure costs one warning."""
+        try:
+            for name, visits in self.visits.items():
+                visits.save(self.folder.subfolder(name) / f"step_{self.agent.step}.npy")
+            self.pictures.save(self.folder.subfolder("images"))
+        except UserError as error:
+            if not self._warned:
+                tqdm.write(f"warning: maps of visits are missing: {error}", file=sys.stderr)
+            self._warned = True
+
+    def _save_snapshot(self) -> int:
+        return snapshots.save(self.folder.subfolder("snapshots"), self.agent.step, self._state())
+
+    def _state(self) -> dict[str, Any]:
+        """Everything that the rest of the run depends on."""
+        states = self.envs.call("save_slot")
+        return {
+            "agent": self.agent.state(),
+            "envs": {f"{env:02d}": state for env, state in enumerate(states)},
+            "episodes": [dataclasses.asdict(episode) for episode in self.episodes],
+            "bests": dataclasses.asdict(self.bests),
+            "last_score": self.last_score,
+            "visits": {name: visits.rows() for name, visits in self.visits.items()},
+        }
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        try:
+            self.agent.restore(state["agent"])
+            self.bests = Bests(**state["bests"])
+            self.last_score = state["last_score"]
+            self.episodes = [Episode(**episode) for episode in state["episodes"]]
+            for name, visits in self.visits.items():
+                visits.restore(state["visits"][name])
+            # An environment must be reset once before it can be given a state.
+            self.envs.reset(seed=[self.config.seed + env for env in range(self.config.envs)])
+            self.envs.call("restore_slot", list(state["envs"].values()))
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(
+                f"the snapshot in {self.folder.path} is of another version ({error!r}); start a "
+                "new run"
+            ) from error

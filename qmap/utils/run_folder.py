@@ -1,0 +1,102 @@
+"""The folder of one run: its name, its configuration, and the lock that keeps it to one process."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from qmap.utils.errors import UserError
+from qmap.utils.files import atomic_file, cannot
+
+CONFIG = "config.json"
+LOCK = ".lock"
+
+
+class RunFolder:
+    """A folder that this process owns until it ends, however it ends.
+
+    Args:
+        path: the folder, which must exist.
+        program: the program whose run it is, "qmap.train_montezuma" for one.
+
+    Raises:
+        UserError: another process is using it, or it cannot be written.
+    """
+
+    def __init__(self, path: Path, program: str) -> None:
+        self.path = path
+        self.program = program
+        self._lock = FileLock(path / LOCK)
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise UserError(
+                f"another process is training in {path}; wait for it or stop it first"
+            ) from None
+        except OSError as error:
+            raise cannot("write", path, error) from error
+
+    @classmethod
+    def create(cls, parent: Path, seed: int, program: str) -> RunFolder:
+        """Make `parent`/seed-S_DATE_TIME, in a `parent` named after what is run.
+
+        Raises:
+            UserError: it cannot be made.
+        """
+        name = f"seed-{seed}_{datetime.now():%Y-%m-%d_%H-%M-%S}"
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            path, number = parent / name, 2
+            while True:
+                try:
+                    path.mkdir()
+                    return cls(path, program)
+                except FileExistsError:
+                    path, number = parent / f"{name}_{number}", number + 1
+        except OSError as error:
+            raise cannot("write", parent, error) from error
+
+    def subfolder(self, name: str) -> Path:
+        """Return a folder in the run's folder, made if it is not there.
+
+        Raises:
+            UserError: it cannot be made.
+        """
+        folder = self.path / name
+        try:
+            folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise cannot("write", folder, error) from error
+        return folder
+
+    def write_config(self, options: Any) -> None:
+        """Write what is run: the program and all its options, a dataclass."""
+        config = {"program": self.program, "options": dataclasses.asdict(options)}
+        with atomic_file(self.path / CONFIG) as file:
+            file.write(json.dumps(config, indent=2).encode() + b"\n")
+
+
+def read_config(folder: Path, program: str) -> dict[str, Any]:
+    """Return the options that `RunFolder.write_config` wrote in `folder`.
+
+    Raises:
+        UserError: there are none, or they are of another program.
+    """
+    path = folder / CONFIG
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        found, options = config["program"], dict(config["options"])
+    except OSError as error:
+        raise cannot("read", path, error) from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UserError(
+            f"{path} is damaged ({type(error).__name__}); expected the options of a run"
+        ) from error
+    if found != program:
+        raise UserError(f"{path} is of {found}, expected {program}: resume it with that")
+    return options
