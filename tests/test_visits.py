@@ -1,0 +1,243 @@
+"""Visits, the pictures of levels and the maps drawn from both."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from qmap.utils import visits as visits_module
+from qmap.utils.errors import UserError
+from qmap.utils.level_pictures import LevelPictures, load_pictures
+from qmap.utils.visit_map import EMPTY, HEADER, LABEL, MARGIN, draw_map
+from qmap.utils.visits import Visits, load_rows
+
+PLACES = st.tuples(st.integers(0, 1000), st.integers(-300, 4000), st.integers(-300, 100_000))
+
+
+@given(st.lists(st.lists(PLACES, min_size=1, max_size=4), max_size=30))
+@settings(max_examples=60, deadline=None)
+def test_counts_agree_with_a_plain_counter(steps: list[list[tuple[int, int, int]]]) -> None:
+    visits, model = Visits(), Counter()
+    for places in steps:
+        visits.add(*np.array(places).T)
+        model.update(places)
+    expected = [[*place, count] for place, count in sorted(model.items())]
+    rows = visits.rows()
+    assert rows.dtype == np.int64
+    assert rows.tolist() == expected
+    assert rows.shape == (len(expected), 4)
+    resumed = Visits()
+    resumed.restore(rows)
+    np.testing.assert_array_equal(resumed.rows(), rows)
+
+
+def test_single_numbers_count_too() -> None:
+    visits = Visits()
+    visits.add(3, 5, -7)
+    visits.add(3, np.int64(5), -7)
+    assert visits.rows().tolist() == [[3, 5, -7, 2]]
+
+
+def test_snapshots_survive_the_file(tmp_path: Path) -> None:
+    visits = Visits()
+    visits.save(tmp_path / "empty.npy")
+    assert load_rows(tmp_path / "empty.npy").shape == (0, 4)
+    visits.add(1, 2, 3)
+    visits.save(tmp_path / "step_1.npy")
+    np.testing.assert_array_equal(load_rows(tmp_path / "step_1.npy"), visits.rows())
+    assert sorted(os.listdir(tmp_path)) == ["empty.npy", "step_1.npy"]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        np.zeros((3, 4)),
+        np.ones((3, 5), np.int64),
+        np.ones(4, np.int64),
+        np.array(5),
+        np.array([[0, 0, 0, 0]]),
+        np.array([[-1, 0, 0, 1]]),
+        np.array([[0, 2**40, 0, 1]]),
+        np.array([[0, 0, 0, 2**62]]),
+        np.array([[2**63, 0, 0, 1]], np.uint64),
+        np.array([["a", "b", "c", "d"]]),
+    ],
+)
+def test_rows_of_something_else_are_refused(tmp_path: Path, rows: np.ndarray) -> None:
+    np.save(tmp_path / "step_1.npy", rows)
+    with pytest.raises(UserError, match="not a file of visits"):
+        load_rows(tmp_path / "step_1.npy")
+    with pytest.raises(ValueError):
+        Visits().restore(rows)
+
+
+def test_objects_are_never_unpickled(tmp_path: Path) -> None:
+    np.save(tmp_path / "step_1.npy", np.array([{}], object), allow_pickle=True)
+    with pytest.raises(UserError, match="not a file of visits"):
+        load_rows(tmp_path / "step_1.npy")
+
+
+@given(data=st.data())
+@settings(max_examples=300, deadline=None)
+def test_a_damaged_file_is_read_or_refused_but_never_more(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    path = tmp_path_factory.mktemp("damaged") / "step_1.npy"
+    visits = Visits()
+    visits.add(*np.random.default_rng(0).integers(0, 50, (3, 20)))
+    visits.save(path)
+    content = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        index = data.draw(st.integers(0, len(content) - 1))
+        content[index] = data.draw(st.integers(0, 255))
+    path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
+    refused = ""
+    try:
+        assert load_rows(path).shape[1:] == (4,)
+    except UserError as error:
+        refused = str(error)
+    assert len(refused.splitlines()) <= 1
+
+
+def scenery(width: int) -> np.ndarray:
+    return np.random.default_rng(1).integers(0, 200, (40, width, 3), dtype=np.uint8)
+
+
+def test_a_scrolling_level_is_stitched_and_its_moving_character_removed(tmp_path: Path) -> None:
+    level = scenery(400)
+    pictures = LevelPictures()
+    for step in range(2000):
+        window = min(step // 5, 300)
+        screen = level[:, window : window + 100].copy()
+        screen[20:30, 48 + step % 11 : 52 + step % 11] = 255
+        pictures.add(0, window // 8 * 8, screen, precision=8)
+    pictures.save(tmp_path)
+    stitched = load_pictures(tmp_path)[0]
+    assert stitched.shape == (40, 400, 4)
+    np.testing.assert_array_equal(stitched[..., :3], level)
+
+
+def test_what_was_not_seen_is_transparent(tmp_path: Path) -> None:
+    pictures = LevelPictures()
+    pictures.add(7, 200, scenery(100))
+    pictures.save(tmp_path)
+    assert os.listdir(tmp_path) == ["room_7.png"]
+    alpha = load_pictures(tmp_path)[7][..., 3]
+    assert not alpha[:, :200].any()
+    assert (alpha[:, 200:] == 255).all()
+
+
+def test_a_screen_is_wanted_until_it_is_known(tmp_path: Path) -> None:
+    pictures = LevelPictures()
+    added = 0
+    for _ in range(1000):
+        added += pictures.wants(0, 0)
+        pictures.add(0, 0, scenery(100))
+    assert added == 5
+    assert pictures.wants(0, 1)
+    assert pictures.wants(1, 0)
+    assert not pictures.wants(0, 0)
+
+
+def test_a_resumed_run_keeps_the_rooms_it_knew(tmp_path: Path) -> None:
+    level = scenery(300)
+    first = LevelPictures()
+    first.add(0, 0, level[:, :100])
+    first.add(0, 200, level[:, 200:])
+    first.save(tmp_path)
+    resumed = LevelPictures()
+    resumed.restore(tmp_path, screen_width=100)
+    resumed.add(0, 90, level[:, 90:190])
+    resumed.save(tmp_path)
+    picture = load_pictures(tmp_path)[0]
+    np.testing.assert_array_equal(picture[:, :190, :3], level[:, :190])
+    np.testing.assert_array_equal(picture[:, 200:, :3], level[:, 200:])
+    assert not picture[:, 190:200, 3].any()
+
+
+def make_run(folder: Path, width: int = 3000) -> Path:
+    run = folder / "ENV" / "AGENT" / "seed-0"
+    (run / "visits").mkdir(parents=True)
+    (run / "images").mkdir()
+    pictures = LevelPictures()
+    for window in range(0, width - 256, 64):
+        pictures.add(0, window, np.full((224, 256, 3), 90, np.uint8))
+    pictures.save(run / "images")
+    visits = Visits()
+    rng = np.random.default_rng(0)
+    for step in (100, 2000):
+        for _ in range(step):
+            visits.add(0, int(rng.integers(0, 224)), int(rng.integers(0, width // 4)))
+        visits.save(run / "visits" / f"step_{step}.npy")
+    return run
+
+
+def test_every_snapshot_gets_a_picture(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    visits_module.main([str(run)])
+    for step in (100, 2000):
+        picture = cv2.imread(str(run / "visits" / f"step_{step}.png"))
+        assert picture is not None
+        assert picture.shape[1] < 1200
+        assert picture.shape[0] > 3 * 224
+
+
+def test_visits_are_drawn_where_they_were() -> None:
+    picture = np.full((80, 100, 4), 100, np.uint8)
+    picture[..., 3] = 255
+    blank = draw_map(np.zeros((0, 4), np.int64), {0: picture}, "title", 100)
+    drawn = draw_map(np.array([[0, 40, 20, 100], [0, -5, 20, 1]]), {0: picture}, "title", 100)
+    panel = (slice(HEADER + LABEL, None), slice(MARGIN, MARGIN + 200))
+    rows, cols = np.nonzero((drawn[panel] != blank[panel]).any(axis=2))
+    # Cells of 4 x 4 pixels, enlarged twice.
+    assert (rows.min(), rows.max()) == (80, 87)
+    assert (cols.min(), cols.max()) == (40, 47)
+
+
+def test_more_visits_are_brighter() -> None:
+    rows = np.array([[0, 4 * index, 0, 10**index] for index in range(5)])
+    drawn = draw_map(rows, {}, "title", 10_000)
+    column = drawn[HEADER + LABEL :, MARGIN].astype(int).sum(axis=1)[: 5 * 8 : 8]
+    assert (np.diff(column) > 0).all()
+
+
+def test_rooms_without_a_picture_and_pictures_without_visits_are_drawn() -> None:
+    picture = np.zeros((50, 50, 4), np.uint8)
+    drawn = draw_map(np.array([[4, 10, 10, 1]]), {9: picture}, "title", 1)
+    assert (drawn == np.array(EMPTY)).all(axis=2).any()
+
+
+@pytest.mark.parametrize(
+    "problem", ["no run", "no visits", "far", "rooms", "picture", "truncated", "huge picture"]
+)
+def test_problems_are_one_line(tmp_path: Path, problem: str) -> None:
+    run = make_run(tmp_path, 600)
+    image = run / "images" / "room_0.png"
+    if problem == "no run":
+        run = tmp_path / "nowhere"
+    elif problem == "no visits":
+        for path in (run / "visits").iterdir():
+            path.unlink()
+    elif problem == "far":
+        np.save(run / "visits" / "step_1.npy", np.array([[5, 10, 2**19, 1]]))
+    elif problem == "rooms":
+        rows = [[room, 0, 0, 1] for room in range(1000)]
+        np.save(run / "visits" / "step_1.npy", np.array(rows))
+    elif problem == "picture":
+        image.write_bytes(b"not a picture")
+    elif problem == "truncated":
+        image.write_bytes(image.read_bytes()[:40])
+    elif problem == "huge picture":
+        content = bytearray(image.read_bytes())
+        content[16:24] = (2**30).to_bytes(4, "big") * 2
+        image.write_bytes(content)
+    with pytest.raises(UserError) as caught:
+        visits_module.main([str(run)])
+    assert len(str(caught.value).splitlines()) == 1
