@@ -14,6 +14,7 @@ from qmap.agents.q_map import QMapLearner
 from qmap.config import TrainingConfig
 from qmap.envs.vector import MakeEnv
 from qmap.recording import Highlight
+from qmap.utils.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,11 @@ def make_agent(
     coords_shape: tuple[int, int],
     n_actions: int,
 ) -> Agent:
-    """Make the networks of the paper's games, the learners and the agent."""
+    """Make the networks of the paper's games, the learners and the agent.
+
+    Raises:
+        UserError: the goal grid is not what the Q-frame network gives for such frames.
+    """
     height, width, channels = frame_shape
     observation_shape = (height, width, channels * config.stack)
 
@@ -72,6 +77,13 @@ def make_agent(
             double_order=config.double_order,
             unknown_columns=config.unknown_columns,
         )
+        empty = np.zeros((config.envs, *observation_shape), np.uint8)
+        rows, cols = q_map.q_frames(empty).shape[1:3]
+        if (rows, cols) != coords_shape:
+            raise UserError(
+                f"frames of {height} x {width} pixels give Q-frames of {rows} x {cols} cells, but "
+                f"coords_shape is {coords_shape}; expected half the frame, in multiples of 4"
+            )
     if config.dqn:
         dqn = DQNLearner(
             dqn_network,
