@@ -56,7 +56,7 @@ def _room_picture(rows: np.ndarray, picture: np.ndarray | None, most: int) -> np
     gray = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGBA2RGB), cv2.COLOR_RGB2GRAY)
     color = picture[..., :3]
     # Mostly gray and half as bright: what is colored then are the visits.
-    base = np.clip(0.40 * gray[..., None] + 0.14 * color, 0, 255) + 14
+    base = np.clip(0.34 * gray[..., None] + 0.14 * color, 0, 255) + 14
     base[picture[..., 3] == 0] = EMPTY
     inside = (rows[:, 1] >= 0) & (rows[:, 1] < height) & (rows[:, 2] >= 0) & (rows[:, 2] < width)
     row, col, count = rows[inside, 1] // CELL, rows[inside, 2] // CELL, rows[inside, 3]

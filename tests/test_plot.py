@@ -1,0 +1,278 @@
+"""Plots: one figure per environment and log, right on the average and calm about bad files."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from qmap.utils import plot
+from qmap.utils.errors import UserError
+
+SCORE = "steps,undiscounted_return,discounted_return,episode_length"
+EXPLORATION = (
+    "steps,planned_exploration,current_exploration,random_actions,goal_actions,greedy_actions"
+)
+
+
+def make_log(folder: Path, place: str, text: str, name: str = "score.csv") -> Path:
+    path = folder / place / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def make_results(folder: Path) -> Path:
+    rng = np.random.default_rng(0)
+    for agent, runs in (("q-map+dqn", 3), ("dqn", 1)):
+        for seed in range(runs):
+            place = f"montezuma/{agent}/seed-{seed}"
+            steps = np.cumsum(rng.integers(50, 150, 60 - 10 * seed))
+            rows = [f"{step},{rng.integers(9)},{rng.random()},{100}" for step in steps]
+            make_log(folder, place, "\n".join([SCORE, *rows, ""]))
+            rows = [f"{step},1,0.9,0.1,0.8,0.1" for step in range(100, 3000, 100)]
+            make_log(folder, place, "\n".join([EXPLORATION, *rows, ""]), "exploration.csv")
+    return folder
+
+
+def options(**changes: object) -> plot.PlotOptions:
+    return plot.PlotOptions(**changes)
+
+
+def test_there_is_one_pdf_for_each_environment_and_log(tmp_path: Path) -> None:
+    make_results(tmp_path)
+    make_log(
+        tmp_path, "grid/conv/seed-0", "steps,level_1,level_2\n0,1,2\n", "ground_truth_loss.csv"
+    )
+    plot.main(["--path", str(tmp_path)])
+    made = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.pdf"))
+    assert made == [
+        "grid/ground_truth_loss.pdf",
+        "montezuma/exploration.pdf",
+        "montezuma/score.pdf",
+    ]
+    assert (tmp_path / "montezuma" / "score.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_agents_have_a_line_each_in_every_panel_and_the_legend(tmp_path: Path) -> None:
+    make_results(tmp_path)
+    logs, _ = plot.read_logs(tmp_path, options())
+    figure = plot.draw_figure("montezuma", "score", logs["montezuma"]["score"], options())
+    assert [axis.get_title(loc="left") for axis in figure.axes] == [
+        "Undiscounted return",
+        "Discounted return",
+        "Episode length (agent steps)",
+    ]
+    assert [len(axis.lines) for axis in figure.axes] == [2, 2, 2]
+    # Standard deviation and extremes, of the agent that has several runs.
+    assert [len(axis.collections) for axis in figure.axes] == [2, 2, 2]
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels == ["dqn (1 run)", "q-map+dqn (3 runs)"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "lines", "bands"),
+    [
+        ({"averaged": False}, 4, 0),
+        ({"std": False}, 2, 1),
+        ({"extrema": False}, 2, 1),
+        ({"std": False, "extrema": False}, 2, 0),
+    ],
+)
+def test_flags_leave_out_means_and_bands(
+    tmp_path: Path, changes: dict[str, bool], lines: int, bands: int
+) -> None:
+    make_results(tmp_path)
+    logs, _ = plot.read_logs(tmp_path, options())
+    figure = plot.draw_figure("m", "score", logs["montezuma"]["score"], options(**changes))
+    assert len(figure.axes[0].lines) == lines
+    assert len(figure.axes[0].collections) == bands
+
+
+def test_the_planned_exploration_is_dashed_beside_the_current_one(tmp_path: Path) -> None:
+    make_results(tmp_path)
+    logs, _ = plot.read_logs(tmp_path, options())
+    figure = plot.draw_figure("m", "exploration", logs["montezuma"]["exploration"], options())
+    assert len(figure.axes) == 4
+    assert len(figure.axes[0].lines) == 4
+    dashed = [line for line in figure.axes[0].lines if line.is_dashed()]
+    assert all(np.nanmax(line.get_ydata()) == 1 for line in dashed)
+    assert len(dashed) == 2
+
+
+def frame(steps: list[float], values: list[float]) -> pd.DataFrame:
+    return pd.DataFrame({"steps": steps, "x": values}, dtype=float)
+
+
+def test_the_mean_is_over_the_runs_that_got_so_far() -> None:
+    logs = [frame([0, 100, 200], [1, 1, 1]), frame([0, 100], [3, 3])]
+    steps = np.arange(0, 201, 10.0)
+    values = plot.common_curves(logs, "x", steps, 1).values
+    np.testing.assert_array_equal(values[0], np.ones(21))
+    np.testing.assert_array_equal(values[1], np.where(steps < 110, 3, np.nan))
+
+
+@given(
+    st.lists(st.floats(-100, 100), min_size=1, max_size=30),
+    st.integers(1, 12),
+)
+@settings(max_examples=60, deadline=None)
+def test_smoothing_is_the_mean_of_the_last_rows(values: list[float], window: int) -> None:
+    steps = np.arange(len(values) + 2, dtype=float)
+    smooth = plot.common_curves([frame(list(range(len(values))), values)], "x", steps, window)
+    expected = [np.mean(values[max(i - window + 1, 0) : i + 1]) for i in range(len(values))]
+    np.testing.assert_allclose(smooth.values[0, : len(values)], expected, atol=1e-9)
+
+
+def test_only_without_and_max_step_select(tmp_path: Path) -> None:
+    make_results(tmp_path)
+    logs, left_out = plot.read_logs(tmp_path, options(only=["q-map"], without=["seed-2"]))
+    assert {agent: len(runs) for agent, runs in logs["montezuma"]["score"].items()} == {
+        "q-map+dqn": 2
+    }
+    assert left_out == ["montezuma/dqn/seed-0", "montezuma/q-map+dqn/seed-2"]
+    logs, _ = plot.read_logs(tmp_path, options(max_step=1000))
+    assert all(log["steps"].max() <= 1000 for log in logs["montezuma"]["score"]["dqn"])
+
+
+def test_the_published_spelling_is_understood(tmp_path: Path) -> None:
+    make_results(tmp_path)
+    plot.main(["--path", str(tmp_path), "--witout", "q-map", "seed-0"])
+    assert not list(tmp_path.rglob("*.pdf"))
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--window", "7"],
+        ["--max-step", "500", "--freq", "1"],
+        ["--mini", "-1", "--maxi", "3"],
+        ["--logscale"],
+        ["--logscale", "--mini", "0.1"],
+        ["--no-averaged", "--no-std", "--no-extrema"],
+        ["--format", "png"],
+    ],
+)
+def test_every_flag_draws(tmp_path: Path, flags: list[str]) -> None:
+    make_results(tmp_path)
+    plot.main(["--path", str(tmp_path), *flags])
+    assert len(list((tmp_path / "montezuma").glob("*.p[dn][fg]"))) == 2
+
+
+def test_a_torn_last_line_waits_for_the_next_time(tmp_path: Path) -> None:
+    path = make_log(tmp_path, "e/a/r", f"{SCORE}\n10,1,2,3\n20,1,2,3\n30,9")
+    assert plot.read_log(path)["steps"].tolist() == [10, 20]
+
+
+@pytest.mark.parametrize("text", ["", "ste", SCORE, SCORE + "\n", SCORE + "\n1,2"])
+def test_files_without_a_row_are_not_an_error(
+    tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_log(tmp_path, "e/a/r", text)
+    plot.main(["--path", str(tmp_path)])
+    said = capsys.readouterr()
+    assert said.out.startswith("nothing to plot yet")
+    assert said.err == ""
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x00\x01\xff\xfe\n\x80\n",
+        b"a,b\n1,2\n",
+        b"steps\n1\n",
+        b"steps,x\n1,abc\n",
+        b"steps,x\n1,2,3,4\n5\n",
+        b'steps,x\n"1,2\n',
+        b"<html>\n</html>\n",
+    ],
+)
+def test_garbage_is_left_out_with_one_line(
+    tmp_path: Path, content: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_results(tmp_path)
+    make_log(tmp_path, "montezuma/dqn/seed-9", "").write_bytes(content)
+    plot.main(["--path", str(tmp_path), "--only", "dqn"])
+    said = capsys.readouterr()
+    assert len(said.err.splitlines()) == 1
+    assert "seed-9" in said.err
+    assert (tmp_path / "montezuma" / "score.pdf").is_file()
+
+
+def test_folders_and_dangling_links_named_like_logs_are_left_out(tmp_path: Path) -> None:
+    make_results(tmp_path)
+    (tmp_path / "montezuma" / "dqn" / "r" / "score.csv").mkdir(parents=True)
+    (tmp_path / "montezuma" / "dqn" / "s").mkdir()
+    (tmp_path / "montezuma" / "dqn" / "s" / "score.csv").symlink_to(tmp_path / "nowhere")
+    plot.main(["--path", str(tmp_path)])
+    assert (tmp_path / "montezuma" / "score.pdf").is_file()
+
+
+@given(data=st.data())
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_no_damage_to_a_log_is_a_traceback(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    folder = tmp_path_factory.mktemp("damaged")
+    content = bytearray(f"{SCORE}\n10,1,2,3\n20,1.5,2,3\n30,1e3,2,3\n".encode())
+    for _ in range(data.draw(st.integers(1, 5))):
+        index = data.draw(st.integers(0, len(content) - 1))
+        replacement = data.draw(
+            st.binary(min_size=1, max_size=3)
+            | st.sampled_from([b"9" * 12, b"e308", b"-", b"nan", b"inf", b",", b"\n", b'"', b"$"])
+        )
+        content[index : index + 1] = replacement
+    make_log(folder, "e/a/r", "").write_bytes(content)
+    plot.main(["--path", str(folder)])
+
+
+def test_names_are_text_and_not_formulas(tmp_path: Path) -> None:
+    for agent in ("_hidden", "$x^", "a\\b"):
+        make_log(tmp_path, f"$e_$/{agent}/r", "steps,$y$\n1,2\n5,3\n")
+    plot.main(["--path", str(tmp_path)])
+    logs, _ = plot.read_logs(tmp_path, options())
+    figure = plot.draw_figure("$e_$", "score", logs["$e_$"]["score"], options())
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert sorted(labels) == ["$x^ (1 run)", "a\\b (1 run)", "hidden (1 run)"]
+
+
+def test_a_figure_is_replaced_in_one_move(tmp_path: Path) -> None:
+    make_results(tmp_path)
+    plot.main(["--path", str(tmp_path)])
+    before = (tmp_path / "montezuma" / "score.pdf").stat().st_ino
+    plot.main(["--path", str(tmp_path)])
+    assert (tmp_path / "montezuma" / "score.pdf").stat().st_ino != before
+    assert not [name for name in os.listdir(tmp_path / "montezuma") if name.endswith(".part")]
+
+
+@pytest.mark.parametrize(
+    "flags", [["--mini", "2", "--maxi", "1"], ["--logscale", "--mini", "0"], ["--path", "nowhere"]]
+)
+def test_what_cannot_be_meant_is_one_line(tmp_path: Path, flags: list[str]) -> None:
+    with pytest.raises(UserError) as caught:
+        plot.main(["--path", str(tmp_path), *flags])
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_the_program_exits_with_2_on_mistakes_and_0_when_there_is_nothing_yet(
+    tmp_path: Path,
+) -> None:
+    for flags, status in (([], 0), (["--window", "0"], 2), (["--path", "nowhere"], 2)):
+        done = subprocess.run(
+            [sys.executable, "-m", "qmap.utils.plot", "--path", str(tmp_path), *flags],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            cwd=Path(__file__).parent.parent,
+        )
+        assert done.returncode == status
+        assert len((done.stdout + done.stderr).splitlines()) == 1
