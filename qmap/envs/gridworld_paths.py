@@ -25,15 +25,20 @@ def true_q_frames(
         (n, 28, 32, 4) of `dtype` in [0, 1]: `gamma ** distance` with the distances of
         `distances_after`, 0 where there is no way.
     """
-    # No way is longer than the screen has cells.
-    powers = np.zeros(UNREACHABLE + 1, dtype)
-    powers[: ROWS * COLS] = np.power(gamma, np.arange(ROWS * COLS))
     q_frames = np.empty((len(places), ROWS, COLS, len(MOVES)), dtype)
     for start in range(0, len(places), CHUNK):
         part = slice(start, start + CHUNK)
-        # Every index is in range; this mode spares a copy of the result.
-        np.take(powers, distances_after(level, places[part]), out=q_frames[part], mode="clip")
+        closeness(distances_after(level, places[part]), gamma, out=q_frames[part])
     return q_frames
+
+
+def closeness(distances: np.ndarray, gamma: float, out: np.ndarray) -> np.ndarray:
+    """Write `gamma ** distances`, 0 for `UNREACHABLE`, to `out`, and return it."""
+    powers = np.zeros(UNREACHABLE + 1, out.dtype)
+    # No way is longer than the screen has cells.
+    powers[: ROWS * COLS] = np.power(gamma, np.arange(ROWS * COLS))
+    # Every index is in range; this mode spares a copy of the result.
+    return np.take(powers, distances, out=out, mode="clip")
 
 
 def distances_after(level: Level, places: np.ndarray) -> np.ndarray:

@@ -1,0 +1,55 @@
+"""The networks that were published for the grid world, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import keras
+
+from qmap.agents.networks import ConvQFrames, DenseQFrames
+
+CONVOLUTIONAL = {
+    "convdeconv1": {
+        "encoder": [(32, 8, 2), (32, 6, 2), (64, 4, 1)],
+        "hidden": [1024],
+        "decoder": [(64, 4, 1), (32, 6, 2)],
+        "last": (4, 2),
+    },
+    "convdeconv2": {
+        "encoder": [(32, 8, 2), (32, 6, 2), (64, 4, 1)],
+        "hidden": [1024],
+        "decoder": [(64, 4, 1), (32, 6, 2)],
+        "last": (8, 2),
+    },
+    "convdeconv3": {
+        "encoder": [(32, 4, 2), (32, 4, 2), (32, 4, 1)],
+        "hidden": [512],
+        "decoder": [(32, 4, 1), (32, 4, 2)],
+        "last": (4, 2),
+    },
+}
+DENSE = {
+    "mlp1": {"hidden": [1024, 1024, 1024]},
+    "mlp2": {"hidden": [1024, 1024]},
+}
+MODELS = (*CONVOLUTIONAL, *DENSE)
+
+
+def network_maker(
+    model: str,
+    observation_shape: tuple[int, int, int],
+    n_actions: int,
+    *,
+    dueling: bool,
+    layer_norm: bool,
+) -> Callable[[], keras.Model]:
+    """Return a function that makes a network of the given name, one of `MODELS`.
+
+    Its Q-frames have a cell for each pixel of the observation.
+    """
+    options = {"dueling": dueling, "layer_norm": layer_norm}
+    if model in CONVOLUTIONAL:
+        options |= CONVOLUTIONAL[model]
+        return lambda: ConvQFrames(observation_shape, n_actions, **options)
+    options |= DENSE[model] | {"coords_shape": observation_shape[:2]}
+    return lambda: DenseQFrames(observation_shape, n_actions, **options)

@@ -1,0 +1,371 @@
+"""Learn Q-frames in the grid world, against the true ones: `python -m qmap.train_gridworld`."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from tqdm import tqdm
+
+from qmap.agents.device import set_up
+from qmap.agents.q_map import QMapLearner
+from qmap.agents.replay import Transitions
+from qmap.config import parse
+from qmap.envs.gridworld_level import ACTION_NAMES, COORDS_SHAPE, Level, load_level
+from qmap.gridworld_evaluation import Evaluation, GroundTruth, evaluate
+from qmap.gridworld_models import MODELS, network_maker
+from qmap.gridworld_strip import draw_strip, save_picture
+from qmap.utils import checkpoint, command_line, snapshots
+from qmap.utils.command_line import option
+from qmap.utils.csv_logger import CSVLogger
+from qmap.utils.errors import UserError
+from qmap.utils.files import atomic_file
+from qmap.utils.interrupt import Interrupt
+from qmap.utils.run_folder import RunFolder
+from qmap.utils.window import LiveWindow
+
+PROGRAM = "qmap.train_gridworld"
+OBSERVATION_SHAPE = (*COORDS_SHAPE, 3)
+
+
+@dataclass(frozen=True)
+class GridWorldConfig:
+    """Everything the training can be told; the defaults are those of the paper (section 4.1)."""
+
+    lr: float = option(1e-4, "learning rate", above=0)
+    batch: int = option(32, "transitions in an update", minimum=1)
+    gamma: float = option(0.9, "discount factor of the distances", above=0, below=1)
+    model: str = option("convdeconv1", "the network", choices=MODELS)
+    target: int = option(1000, "updates between copies to the target network", minimum=1)
+    dueling: bool = option(True, "no dueling: a decoder for the actions alone")
+    norm: bool = option(True, "no layer normalization")
+    double: bool = option(True, "no double Q-learning")
+    double_order: str = option(
+        "reference",
+        "who picks the next action: the target network (reference) or the online one (usual)",
+        choices=("reference", "usual"),
+    )
+    unknown_columns: str = option(
+        "keep",
+        "targets of cells that the next window did not show: old values, or left out of the loss",
+        choices=("keep", "ignore"),
+    )
+    steps: int = option(100_000_000, "transitions to learn from", minimum=1)
+    train_level: str = option("level1", "level to train on: name or image file", metavar="LEVEL")
+    test_levels: list[str] = option(
+        ["level1", "level2", "level3"], "levels to test on", nargs="+", metavar="LEVEL"
+    )
+    eval_every: int = option(50, "updates between comparisons with the truth", minimum=1)
+    seed: int = option(0, "seed of all random numbers", minimum=0, maximum=2**31 - 1)
+    path: str = option("qmap_results", "folder of the results", metavar="DIR")
+    load: str | None = option(None, "checkpoint to start from", metavar="CKPT")
+    resume: str | None = option(None, "folder of a run to continue", metavar="RUN_DIR")
+    render: bool = option(False, "show the strips of the test levels in a window")
+    checkpoint_every: int = option(
+        10_000_000, "transitions between checkpoints for --load; there is one at the end", minimum=1
+    )
+    save_every: int = option(50_000, "transitions between snapshots for --resume", minimum=1)
+    deterministic: bool = option(False, "make equal runs equal bit for bit, more slowly")
+
+    @property
+    def updates(self) -> int:
+        """Updates of the whole run, the last one reaching `steps`."""
+        return -(-self.steps // self.batch)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train as the command line says; return the exit status."""
+    config = parse(GridWorldConfig, PROGRAM, __doc__, arguments)
+    # What can be refused comes first: nothing is written before it is all there.
+    train_level = load_level(config.train_level)
+    test_levels = [load_level(level) for level in config.test_levels]
+    names = [level.name for level in test_levels]
+    if len(set(names)) < len(names):
+        raise UserError(f"--test-levels are called {', '.join(names)}: expected different names")
+    window = LiveWindow("Q-map: grid world") if config.render else None
+    loaded = checkpoint.load(Path(config.load), "checkpoint") if config.load else None
+    set_up(deterministic=config.deterministic)
+    keras.utils.set_random_seed(config.seed)
+    learner = make_learner(config)
+    if loaded is not None:
+        restore(learner, loaded, config.load)
+    if config.resume:
+        folder = RunFolder(Path(config.resume), PROGRAM)
+    else:
+        parent = Path(config.path) / "gridworld" / agent_name(config)
+        folder = RunFolder.create(parent, config.seed, PROGRAM)
+        folder.write_config(config)
+    training = GridWorldTraining(config, train_level, test_levels, learner, folder, window)
+    with contextlib.closing(training):
+        return training.run()
+
+
+def make_learner(config: GridWorldConfig) -> QMapLearner:
+    """Make the networks and the learner."""
+    maker = network_maker(
+        config.model,
+        OBSERVATION_SHAPE,
+        len(ACTION_NAMES),
+        dueling=config.dueling,
+        layer_norm=config.norm,
+    )
+    return QMapLearner(
+        maker,
+        learning_rate=config.lr,
+        gamma=config.gamma,
+        double_q=config.double,
+        double_order=config.double_order,
+        unknown_columns=config.unknown_columns,
+    )
+
+
+def restore(learner: QMapLearner, loaded: dict[str, Any], path: str) -> None:
+    """Give the learner the weights of a checkpoint.
+
+    Raises:
+        UserError: they are those of another network.
+    """
+    try:
+        learner.restore_weights(loaded[learner.name])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(
+            f"{path} does not fit this network ({error}); expected a checkpoint of the same "
+            "--model, --no-dueling and --no-norm"
+        ) from error
+
+
+def agent_name(config: GridWorldConfig) -> str:
+    """Name of the agent in the results: the model and what distinguishes its learning."""
+    double = f"double-{config.double_order}" if config.double else "no-double"
+    parts = [config.model]
+    parts += [f"{name}-{getattr(config, name):g}" for name in ("lr", "batch", "gamma", "target")]
+    parts += [f"no-{name}" for name in ("dueling", "norm") if not getattr(config, name)]
+    parts += [double, f"unknown-{config.unknown_columns}"]
+    parts += [load_level(config.train_level).name] * (config.train_level != "level1")
+    return "_".join(parts)
+
+
+@dataclass
+class Progress:
+    """How far a run is, and the last error on each test level."""
+
+    updates: int = 0
+    losses: dict[str, float] = field(default_factory=dict)
+
+
+class GridWorldTraining:
+    """A run: updates from random transitions, interrupted by looks at the truth.
+
+    Args:
+        config: what was asked for; with `resume`, the run goes on from its last snapshot.
+        train_level: level of the transitions.
+        test_levels: levels of the comparisons.
+        learner: who learns.
+        folder: where the results go.
+        window: shows the strips live, None for no window.
+
+    Raises:
+        UserError: a file cannot be written, or there is no snapshot to go on from.
+    """
+
+    def __init__(
+        self,
+        config: GridWorldConfig,
+        train_level: Level,
+        test_levels: Sequence[Level],
+        learner: QMapLearner,
+        folder: RunFolder,
+        window: LiveWindow | None,
+    ) -> None:
+        self.config = config
+        self.train_level = train_level
+        self.test_levels = test_levels
+        self.learner = learner
+        self.folder = folder
+        self.window = window
+        self.generator = np.random.default_rng(config.seed)
+        self.progress = Progress()
+        self.truths = [GroundTruth(level, config.gamma) for level in test_levels]
+        self.images = folder.subfolder("images")
+        if config.resume:
+            self._restore(snapshots.load_latest(folder.path / "snapshots"))
+        columns = ("steps", *(level.name for level in test_levels))
+        resume_at = self.steps if config.resume else None
+        self.log = CSVLogger(folder.path / "ground_truth_loss.csv", columns, resume_at)
+
+    @property
+    def steps(self) -> int:
+        """Transitions learned from so far."""
+        return self.progress.updates * self.config.batch
+
+    def run(self) -> int:
+        """Train until the last update or a signal; return the exit status."""
+        config, progress = self.config, self.progress
+        print(f"results: {self.folder.path}", file=sys.stderr)
+        every = 0.5 if sys.stderr.isatty() else 30.0
+        with (
+            Interrupt() as interrupt,
+            tqdm(
+                total=config.updates,
+                initial=progress.updates,
+                unit="update",
+                mininterval=every,
+                dynamic_ncols=True,
+            ) as bar,
+        ):
+            if progress.updates == 0:
+                self._compare()
+            while progress.updates < config.updates and interrupt.signal is None:
+                self._update()
+                bar.update()
+                if progress.updates % config.target == 0:
+                    self.learner.update_target()
+                if progress.updates % config.eval_every == 0:
+                    self._compare()
+                    losses = ", ".join(f"{k} {v:.4f}" for k, v in progress.losses.items())
+                    bar.set_postfix_str(f"{losses}, {self.steps:,} transitions", refresh=False)
+                if self._due(config.checkpoint_every):
+                    self._save_checkpoint()
+                if self._due(config.save_every):
+                    self._save_snapshot()
+            self._save_checkpoint()
+            size = self._save_snapshot()
+        if interrupt.signal is None:
+            self._evaluate()
+        else:
+            print(
+                f"stopped after {self.steps:,} transitions, snapshot of {size / 1e6:,.0f} MB "
+                f"saved; go on with: python -m {PROGRAM} --resume {self.folder.path}",
+                file=sys.stderr,
+            )
+        return interrupt.status
+
+    def close(self) -> None:
+        """Close the files."""
+        self.log.close()
+
+    def _update(self) -> None:
+        batch = sample_transitions(self.train_level, self.generator, self.config.batch)
+        try:
+            self.learner.train(batch, np.ones(self.config.batch, np.float32))
+        except FloatingPointError as error:
+            raise UserError(
+                f"training diverged after {self.steps:,} transitions: {error}; the last snapshot "
+                "is from before that, a lower --lr may help"
+            ) from error
+        self.progress.updates += 1
+
+    def _due(self, every: int) -> bool:
+        """Whether the last update passed a multiple of `every` transitions."""
+        return self.steps % every < self.config.batch
+
+    def _compare(self) -> None:
+        """Log the errors on the test levels and draw the strips."""
+        drawn = is_drawn(self.progress.updates // self.config.eval_every)
+        strips = []
+        for truth in self.truths:
+            loss, learned = truth.compare(self.learner.q_frames)
+            name = truth.level.name
+            self.progress.losses[name] = loss
+            if drawn or self.window is not None:
+                title = f"{name}, {self.steps:,} transitions, mean squared error {loss:.4f}"
+                shown = truth.shown
+                strip = draw_strip(title, truth.observations[shown], truth.q_frames[shown], learned)
+                strips.append(strip)
+                if drawn:
+                    save_picture(self.images / f"step_{self.steps}_{name}.png", strip)
+        self.log.write(self.steps, *self.progress.losses.values())
+        if self.window is not None:
+            self.window.show(np.concatenate(strips))
+
+    def _evaluate(self) -> None:
+        """Compare with the truth all over the test levels; write and print the results."""
+        evaluations = {
+            level.name: evaluate(level, self.learner.q_frames, self.config.gamma)
+            for level in self.test_levels
+        }
+        results = {
+            "transitions": self.steps,
+            "levels": {name: dataclasses.asdict(each) for name, each in evaluations.items()},
+        }
+        with atomic_file(self.folder.path / "evaluation.json") as file:
+            file.write(json.dumps(results, indent=2).encode() + b"\n")
+        print(table(evaluations))
+
+    def _save_checkpoint(self) -> None:
+        path = self.folder.subfolder("tensorflow") / f"step_{self.steps}.ckpt"
+        tree = {
+            self.learner.name: self.learner.weights(),
+            "config": dataclasses.asdict(self.config),
+        }
+        checkpoint.save(path, "checkpoint", tree)
+
+    def _save_snapshot(self) -> int:
+        return snapshots.save(self.folder.subfolder("snapshots"), self.steps, self._state())
+
+    def _state(self) -> dict[str, Any]:
+        """Everything that the rest of the run depends on."""
+        return {
+            "progress": dataclasses.asdict(self.progress),
+            "generator": self.generator.bit_generator.state,
+            "weights": self.learner.weights(),
+        }
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        try:
+            self.progress = Progress(**state["progress"])
+            self.generator.bit_generator.state = state["generator"]
+            self.learner.restore_weights(state["weights"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(
+                f"the snapshot in {self.folder.path} is of another version ({error!r}); start a "
+                "new run"
+            ) from error
+
+
+def sample_transitions(level: Level, generator: np.random.Generator, count: int) -> Transitions:
+    """Return single steps from random free cells with random actions, without an end."""
+    moves = level.sample_moves(generator, count)
+    return Transitions(
+        observations=moves.observations,
+        actions=moves.actions,
+        rewards=np.zeros((count, 1), np.float32),
+        next_observations=moves.next_observations,
+        rows=moves.rows[:, None],
+        cols=moves.cols[:, None],
+        window_shifts=moves.window_shifts[:, None],
+        terminals=np.zeros((count, 1), bool),
+        lengths=np.ones(count, np.int32),
+    )
+
+
+def is_drawn(comparison: int) -> bool:
+    """Whether a comparison gets strips: of the first thousand all, then fewer, to save the disk.
+
+    From the 1,000th on every 10th, from the 10,000th on every 100th, and so on.
+    """
+    return comparison % 10 ** max(len(str(comparison)) - 3, 0) == 0
+
+
+def table(evaluations: dict[str, Evaluation]) -> str:
+    """Return the evaluations as lines of text."""
+    width = max(len("level"), *map(len, evaluations))
+    lines = [f"{'level':{width}}  squared error  error in steps  arrived within 1.5 x the way"]
+    lines += [
+        f"{name:{width}}  {each.mean_squared_error:13.5f}  {each.mean_absolute_error_steps:14.2f}"
+        f"  {each.arrived:28.1%}"
+        for name, each in evaluations.items()
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    command_line.run(main)
