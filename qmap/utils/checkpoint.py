@@ -17,11 +17,13 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from qmap.utils.errors import UserError
-from qmap.utils.files import atomic_file
+from qmap.utils.files import atomic_file, cannot
 
 FORMAT = 1
 TREE = "tree.json"
+# What text in the tree begins with that stands for an array, or that only looks as if it did.
 ARRAY = "array:"
+TEXT = "text:"
 
 
 def save(path: Path, kind: str, tree: dict[str, Any]) -> int:
@@ -59,7 +61,11 @@ def load(path: Path, kind: str) -> dict[str, Any]:
     Raises:
         UserError: there is no such file, it is damaged, or it holds something else.
     """
-    if not path.is_file():
+    try:
+        there = path.is_file()
+    except OSError as error:
+        raise cannot("read", path, error) from error
+    if not there:
         raise UserError(f"there is no {kind} {path}; expected a file that a training run wrote")
     try:
         with zipfile.ZipFile(path) as archive:
@@ -67,6 +73,8 @@ def load(path: Path, kind: str) -> dict[str, Any]:
             outline = json.loads(_read_member(archive, TREE, size))
             found = outline["kind"]
             if outline["format"] == FORMAT and found == kind:
+                if not isinstance(outline["tree"], dict):
+                    raise ValueError("not a tree")
                 return _with_arrays(outline["tree"], archive, size)
     except MemoryError as error:
         raise UserError(f"there is not enough memory to load {path}") from error
@@ -100,6 +108,8 @@ def _without_arrays(tree: Any, arrays: dict[str, np.ndarray]) -> Any:
         return ARRAY + name
     if isinstance(tree, np.generic):
         return tree.item()
+    if isinstance(tree, str) and tree.startswith((ARRAY, TEXT)):
+        return TEXT + tree
     return tree
 
 
@@ -109,6 +119,8 @@ def _with_arrays(tree: Any, archive: zipfile.ZipFile, size: int) -> Any:
     if isinstance(tree, str) and tree.startswith(ARRAY):
         with _member(archive, tree.removeprefix(ARRAY), size) as member:
             return _read_array(member, size)
+    if isinstance(tree, str):
+        return tree.removeprefix(TEXT)
     return tree
 
 

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from qmap.utils.command_line import flag_of, option, parse, run, typed
+from qmap.utils.errors import UserError
+
+
+@dataclass(frozen=True)
+class Options:
+    """One of each kind."""
+
+    steps: int = option(100, "steps", minimum=1)
+    train_every: int = option(4, "steps between trainings", minimum=1, maximum=10)
+    lr: float = option(0.1, "learning rate, 100 % of it", above=0, below=1)
+    level: str = option("1.1", "level", choices=("1.1", "1.2"))
+    seed: int | None = option(None, "seed", minimum=0)
+    dqn: bool = option(True, "leave out the DQN")
+    render: bool = option(False, "show it")
+    without: list[str] = option([], "what to leave out", nargs="+", aliases=("--witout",))
+    freqs: list[float] = option([1.0], "numbers", nargs="*", minimum=0)
+
+
+def type_in(line: str) -> dict[str, Any]:
+    return typed(Options, "A program.", line.split(), program="program")
+
+
+def test_only_what_was_typed_is_returned() -> None:
+    assert type_in("") == {}
+    assert type_in("--steps 100") == {"steps": 100}
+    assert type_in("--no-dqn --render") == {"dqn": False, "render": True}
+
+
+def test_defaults_fill_what_was_not_typed() -> None:
+    assert parse(Options, "A program.", []) == Options()
+    options = parse(Options, "A program.", ["--steps", "7", "--lr", "1e-3", "--no-dqn"])
+    assert options == Options(steps=7, lr=1e-3, dqn=False)
+
+
+def test_values_have_the_kind_of_their_field() -> None:
+    options = type_in("--train-every 5 --lr 0.5 --level 1.2 --freqs 1 2.5 --without a b")
+    assert options == {
+        "train_every": 5,
+        "lr": 0.5,
+        "level": "1.2",
+        "freqs": [1.0, 2.5],
+        "without": ["a", "b"],
+    }
+
+
+def test_a_list_that_is_a_default_is_not_shared() -> None:
+    assert Options().without is not Options().without
+
+
+def test_both_spellings_of_a_flag_are_taken() -> None:
+    assert type_in("--witout x") == type_in("--without x") == {"without": ["x"]}
+
+
+def test_a_flag_is_the_name_of_its_field() -> None:
+    assert flag_of("train_every", 4) == "--train-every"
+    assert flag_of("dqn", True) == "--no-dqn"
+    assert flag_of("render", False) == "--render"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("--stepss 3", "unrecognized arguments: --stepss"),
+        ("--step 3", "unrecognized arguments: --step"),
+        ("--dqn", "unrecognized arguments: --dqn"),
+        ("stray", "unrecognized arguments: stray"),
+        ("--steps", "--steps: expected one argument"),
+        ("--steps 0", "'0' given, expected a whole number at least 1"),
+        ("--steps -5", "'-5' given, expected a whole number at least 1"),
+        ("--steps 1.5", "'1.5' given, expected a whole number"),
+        ("--steps many", "'many' given, expected a whole number"),
+        ("--steps " + "9" * 5000, "expected a whole number"),
+        ("--train-every 11", "'11' given, expected a whole number at least 1 and at most 10"),
+        ("--lr 0", "'0' given, expected a number above 0 and below 1"),
+        ("--lr 1", "'1' given, expected a number above 0 and below 1"),
+        ("--lr nan", "'nan' given, expected a number"),
+        ("--lr inf", "'inf' given, expected a number"),
+        ("--lr x", "'x' given, expected a number"),
+        ("--level 9.9", "invalid choice: '9.9'"),
+        ("--seed -1", "'-1' given, expected a whole number at least 0"),
+        ("--render yes", "unrecognized arguments: yes"),
+        ("--without", "expected at least one argument"),
+        ("--freqs 1 -2", "-2"),
+    ],
+)
+def test_what_cannot_be_understood_is_one_line_and_exit_status_2(
+    line: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        type_in(line)
+    output = capsys.readouterr()
+    assert exit_.value.code == 2
+    assert output.out == ""
+    assert output.err.startswith("program: ")
+    assert output.err.endswith("\n")
+    assert output.err.count("\n") == 1
+    assert said in output.err
+
+
+def test_a_line_break_in_a_value_does_not_make_a_second_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for arguments in (["--steps", "a\nb"], ["--level", "a\nb"]):
+        with pytest.raises(SystemExit):
+            typed(Options, "A program.", arguments, program="program")
+        assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_help_lists_every_flag_with_its_default(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        type_in("--help")
+    output = capsys.readouterr().out
+    assert exit_.value.code == 0
+    for text in ("--no-dqn", "--render", "--train-every N", "(default 4)", "{1.1,1.2}", "100 %"):
+        assert text in output
+
+
+def test_a_user_error_is_one_line_and_exit_status_2(capsys: pytest.CaptureFixture[str]) -> None:
+    def main() -> None:
+        raise UserError("the thing is missing; expected a thing")
+
+    with pytest.raises(SystemExit) as exit_:
+        run(main)
+    assert exit_.value.code == 2
+    assert capsys.readouterr().err == "error: the thing is missing; expected a thing\n"
+
+
+@pytest.mark.parametrize(("status", "code"), [(None, 0), (0, 0), (130, 130)])
+def test_the_status_of_a_program_is_what_it_returns(status: int | None, code: int) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        run(lambda: status)
+    assert exit_.value.code == code
+
+
+def test_a_mistake_of_the_program_keeps_its_traceback() -> None:
+    def main() -> None:
+        raise KeyError("ours")
+
+    with pytest.raises(KeyError):
+        run(main)

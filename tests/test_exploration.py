@@ -1,0 +1,345 @@
+"""The goal policy on hand-made Q-frames."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from qmap.agents.exploration import Cell, ExplorationBalance, GoalPolicy, Kind, Needs
+
+ROWS, COLS, N_ACTIONS = 4, 6, 3
+GAMMA = 0.9
+
+
+def policy_with(seed: int = 0, **changes: float) -> GoalPolicy:
+    """A policy whose goals are 3 to 5 steps away."""
+    arguments = {
+        "gamma": GAMMA,
+        "min_steps": 3,
+        "max_steps": 5,
+        "greedy_bias": 0.0,
+        "timer_bonus": 0.5,
+    }
+    generator = np.random.default_rng(seed)
+    return GoalPolicy((ROWS, COLS), N_ACTIONS, **{**arguments, **changes}, generator=generator)
+
+
+def frames(steps: dict[tuple[int, int, int], int]) -> np.ndarray:
+    """Q-frames in which (row, col, action) is so many steps away, everything else very far."""
+    q_frames = np.full((ROWS, COLS, N_ACTIONS), 1e-3, np.float32)
+    for place, distance in steps.items():
+        q_frames[place] = GAMMA ** (distance - 1)
+    return q_frames
+
+
+def step(
+    policy: GoalPolicy,
+    q_frames: np.ndarray,
+    *,
+    coords: tuple[int, int, int] = (0, 0, 0),
+    greedy: int | None = None,
+    random_proba: float = 0.0,
+    goal_proba: float = 1.0,
+    use_q_map: bool = True,
+) -> int:
+    """Plan and act, giving the policy what it asks for and nothing else."""
+    needs = policy.plan(
+        np.array(coords),
+        random_proba=random_proba,
+        goal_proba=goal_proba,
+        use_q_map=use_q_map,
+        use_dqn=greedy is not None,
+    )
+    return policy.act(q_frames if needs.q_frames else None, greedy if needs.greedy_action else None)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 10), st.integers(0, 10), st.integers(0, 9))
+def test_a_goal_is_as_far_away_as_asked_for(
+    seed: int, min_steps: int, more: int, window: int
+) -> None:
+    policy = policy_with(seed, min_steps=min_steps, max_steps=min_steps + more)
+    distances = np.random.default_rng(seed).uniform(0.5, 22.0, (ROWS, COLS, N_ACTIONS))
+    q_frames = (GAMMA ** (distances - 1)).astype(np.float32)
+    action = step(policy, q_frames, coords=(0, window, window))
+    nearest = distances.min(axis=-1)
+    allowed = (nearest > min_steps + 1e-4) & (nearest < min_steps + more - 1e-4)
+    unclear = np.abs(nearest[..., None] - [min_steps, min_steps + more]).min(axis=-1) <= 1e-4
+    if policy.goal is None:
+        assert not allowed.any()
+        assert policy.kind is Kind.RANDOM
+        return
+    row, col = policy.goal.row, policy.goal.col - window
+    assert (allowed | unclear)[row, col]
+    assert np.array_equal(policy.candidates[~unclear], allowed[~unclear])
+    assert policy.candidates_window == window
+    assert action == q_frames[row, col].argmax()
+    assert policy.kind is Kind.GOAL
+
+
+def test_the_limits_of_the_distance_are_included() -> None:
+    for distance, chosen in ((2, False), (3, True), (5, True), (6, False)):
+        policy = policy_with()
+        step(policy, frames({(1, 2, 0): distance}))
+        assert policy.goal == (Cell(1, 2) if chosen else None)
+
+
+def test_the_best_action_tells_how_far_a_cell_is() -> None:
+    policy = policy_with()
+    step(policy, frames({(1, 2, 0): 4, (1, 2, 1): 1, (3, 3, 2): 4}))
+    assert policy.goal == (3, 3)
+
+
+def test_candidates_are_equally_likely() -> None:
+    policy = policy_with(3)
+    q_frames = frames({(0, 1, 0): 3, (2, 2, 1): 4, (3, 5, 2): 5})
+    counts: dict[Cell, int] = {}
+    for _ in range(3000):
+        policy.drop_goal()
+        step(policy, q_frames)
+        counts[policy.goal] = counts.get(policy.goal, 0) + 1
+    assert set(counts) == {(0, 1), (2, 2), (3, 5)}
+    assert min(counts.values()) > 900
+
+
+class TestGreedyBias:
+    q_frames = frames({(0, 1, 0): 3, (2, 2, 1): 4})
+
+    def chosen(self, bias: float, greedy: int | None) -> set[Cell]:
+        policy = policy_with(1, greedy_bias=bias)
+        goals = set()
+        for _ in range(60):
+            policy.drop_goal()
+            step(policy, self.q_frames, greedy=greedy)
+            goals.add(policy.goal)
+        return goals
+
+    def test_always_prefers_goals_in_the_greedy_direction(self) -> None:
+        assert self.chosen(1.0, greedy=1) == {(2, 2)}
+
+    def test_never_does(self) -> None:
+        assert self.chosen(0.0, greedy=1) == {(0, 1), (2, 2)}
+
+    def test_takes_any_candidate_if_none_lies_in_that_direction(self) -> None:
+        assert self.chosen(1.0, greedy=2) == {(0, 1), (2, 2)}
+
+    def test_means_nothing_without_a_task(self) -> None:
+        assert self.chosen(1.0, greedy=None) == {(0, 1), (2, 2)}
+
+    def test_is_a_probability(self) -> None:
+        policy, near = policy_with(1, greedy_bias=0.5), 0
+        for _ in range(2000):
+            policy.drop_goal()
+            step(policy, self.q_frames, greedy=1)
+            near += policy.goal == (2, 2)
+        assert near / 2000 == pytest.approx(0.75, abs=0.04)
+
+
+def lasts(policy: GoalPolicy, q_frames: np.ndarray, random_proba: float = 0.0) -> int:
+    """For how many steps a goal is followed that is not reached."""
+    step(policy, q_frames)
+    goal, n = policy.goal, 1
+    assert goal is not None
+    while True:
+        step(policy, q_frames, goal_proba=0.0, greedy=0, random_proba=random_proba)
+        if policy.goal is None:
+            return n
+        n += 1
+
+
+@pytest.mark.parametrize(
+    ("distance", "bonus", "expected"), [(3, 0.5, 5), (5, 0.5, 8), (4, 0.3, 6), (3, 0.0, 3)]
+)
+def test_a_goal_is_given_up_when_its_time_is_over(
+    distance: float, bonus: float, expected: int
+) -> None:
+    # A little nearer than a whole number of steps, so that rounding does not decide.
+    q_frames = frames({(1, 2, 0): distance - 0.01, (0, 0, 0): 0})
+    policy = policy_with(min_steps=2, max_steps=6, timer_bonus=bonus)
+    assert lasts(policy, q_frames) == expected == int(np.ceil((1 + bonus) * (distance - 0.01)))
+
+
+def test_random_steps_on_the_way_use_up_the_time_of_the_goal() -> None:
+    policy, q_frames = policy_with(), frames({(1, 2, 0): 2.99 + 1})
+    step(policy, q_frames)
+    timer = policy.timer
+    step(policy, q_frames, random_proba=1.0)
+    assert policy.goal == (1, 2)
+    assert policy.timer == timer - 1
+    assert policy.kind is Kind.RANDOM
+
+
+def test_a_goal_is_dropped_when_it_is_reached() -> None:
+    policy, q_frames = policy_with(), frames({(1, 2, 0): 3})
+    step(policy, q_frames, coords=(1, 0, 0), greedy=2)
+    step(policy, q_frames, coords=(1, 1, 0), greedy=2, goal_proba=0.0)
+    assert policy.goal == (1, 2)
+    assert step(policy, q_frames, coords=(1, 2, 0), greedy=2, goal_proba=0.0) == 2
+    assert policy.goal is None
+    assert policy.candidates is None
+    assert policy.kind is Kind.GREEDY
+
+
+def test_a_goal_keeps_its_place_in_the_world_while_the_window_scrolls() -> None:
+    policy = policy_with(max_steps=10)
+    step(policy, frames({(1, 4, 0): 10}), coords=(0, 7, 7))
+    assert policy.goal == (1, 11)
+    for window in (8, 9, 11, 6):
+        q_frames = frames({(1, 11 - window, 1): 4})
+        assert step(policy, q_frames, coords=(0, window, window), goal_proba=0.0) == 1
+        assert policy.goal == (1, 11)
+
+
+@pytest.mark.parametrize(("window", "kept"), [(5, False), (6, True), (11, True), (12, False)])
+def test_a_goal_is_dropped_when_it_leaves_the_window(window: int, kept: bool) -> None:
+    policy = policy_with()
+    step(policy, frames({(1, 4, 0): 5}), coords=(0, 7, 7))
+    assert policy.goal == (1, 11)
+    step(policy, frames({}), coords=(0, window, window), goal_proba=0.0, greedy=0)
+    assert (policy.goal is not None) == kept
+
+
+def test_without_candidates_the_action_is_random() -> None:
+    policy = policy_with()
+    actions = [step(policy, frames({}), greedy=1) for _ in range(300)]
+    assert policy.goal is None
+    assert policy.kind is Kind.RANDOM
+    assert np.bincount(actions).min() > 60
+
+
+@pytest.mark.parametrize(
+    ("settings_", "goal_before", "needs", "kind"),
+    [
+        ({"random_proba": 1.0}, False, Needs(False, False), Kind.RANDOM),
+        ({"random_proba": 1.0}, True, Needs(False, False), Kind.RANDOM),
+        ({"use_q_map": False}, False, Needs(False, True), Kind.GREEDY),
+        ({"use_q_map": False, "use_dqn": False}, False, Needs(False, False), Kind.RANDOM),
+        ({"goal_proba": 0.0}, False, Needs(False, True), Kind.GREEDY),
+        ({"goal_proba": 0.0}, True, Needs(True, True), Kind.GOAL),
+        ({"goal_proba": 1.0}, False, Needs(True, True), Kind.GOAL),
+        ({"goal_proba": 1.0, "use_dqn": False}, False, Needs(True, False), Kind.GOAL),
+        ({"goal_proba": 0.0, "use_dqn": False}, False, Needs(False, False), Kind.RANDOM),
+    ],
+)
+def test_only_what_the_step_depends_on_is_asked_for(
+    settings_: dict[str, float], goal_before: bool, needs: Needs, kind: Kind
+) -> None:
+    policy, q_frames = policy_with(), frames({(1, 2, 0): 4})
+    if goal_before:
+        step(policy, q_frames)
+    arguments = {"random_proba": 0.0, "goal_proba": 1.0, "use_q_map": True, "use_dqn": True}
+    assert policy.plan(np.array([0, 0, 0]), **{**arguments, **settings_}) == needs
+    policy.act(q_frames if needs.q_frames else None, 2 if needs.greedy_action else None)
+    assert policy.kind is kind
+
+
+def test_a_step_that_both_want_is_a_greedy_goal() -> None:
+    policy = policy_with()
+    assert step(policy, frames({(1, 2, 2): 4}), greedy=2) == 2
+    assert policy.kind is Kind.GREEDY_GOAL
+    assert step(policy, frames({(1, 2, 2): 4}), greedy=1) == 2
+    assert policy.kind is Kind.GOAL
+
+
+@pytest.mark.parametrize(("random_proba", "goal_proba"), [(0.3, 1.0), (0.0, 0.3)])
+def test_probabilities_of_random_steps_and_of_goals(random_proba: float, goal_proba: float) -> None:
+    policy, kinds = policy_with(), []
+    for _ in range(3000):
+        policy.drop_goal()
+        step(
+            policy,
+            frames({(1, 2, 2): 4}),
+            greedy=1,
+            random_proba=random_proba,
+            goal_proba=goal_proba,
+        )
+        kinds.append(policy.kind)
+    shares = {kind: kinds.count(kind) / 3000 for kind in Kind}
+    assert shares[Kind.RANDOM] == pytest.approx(random_proba, abs=0.04)
+    assert shares[Kind.GOAL] == pytest.approx((1 - random_proba) * goal_proba, abs=0.04)
+
+
+def test_a_restored_policy_continues_alike() -> None:
+    one, q_frames = policy_with(7), frames({(1, 2, 2): 4, (3, 4, 0): 5})
+    for _ in range(3):
+        step(one, q_frames, greedy=1)
+    state = one.state()
+    other = policy_with(0)
+    other.restore({**state, **json.loads(json.dumps({**state, "candidates": None})),
+                   "candidates": state["candidates"]})  # fmt: skip
+    other.generator.bit_generator.state = one.generator.bit_generator.state
+    for _ in range(50):
+        actions = [step(p, q_frames, greedy=1, random_proba=0.2) for p in (one, other)]
+        assert actions[0] == actions[1]
+        assert (one.goal, one.timer, one.kind) == (other.goal, other.timer, other.kind)
+
+
+class TestExplorationBalance:
+    def test_shares_are_running_averages_that_sum_to_one(self) -> None:
+        balance, generator = ExplorationBalance(), np.random.default_rng(0)
+        kinds = generator.choice(list(Kind), 2000, p=[0.1, 0.2, 0.3, 0.4])
+        shares = np.array([1.0, 0.0, 0.0])
+        for kind in kinds:
+            balance.count(kind)
+            now = [kind is Kind.RANDOM, kind is Kind.GOAL, kind in (Kind.GREEDY, Kind.GREEDY_GOAL)]
+            shares = 0.99 * shares + 0.01 * np.array(now)
+            np.testing.assert_allclose([balance.random, balance.goal, balance.greedy], shares)
+            assert balance.random + balance.goal + balance.greedy == pytest.approx(1.0)
+            assert balance.exploring == pytest.approx(balance.random + balance.goal)
+        np.testing.assert_allclose(shares, [0.1, 0.2, 0.7], atol=0.12)
+
+    def test_goals_become_rarer_where_too_much_is_explored_and_else_more_frequent(self) -> None:
+        balance = ExplorationBalance()
+        balance.adjust(planned=0.9)
+        assert balance.goal_proba == pytest.approx(0.999)
+        balance.adjust(planned=0.9)
+        assert balance.goal_proba == pytest.approx(0.998)
+        for _ in range(100):
+            balance.count(Kind.GREEDY)
+        balance.adjust(planned=0.9)
+        assert balance.goal_proba == pytest.approx(0.999)
+
+    def test_the_probability_of_a_goal_stays_a_probability(self) -> None:
+        balance = ExplorationBalance()
+        for _ in range(1005):
+            balance.adjust(planned=0.5)
+            assert 0.0 <= balance.goal_proba <= 1.0
+        assert balance.goal_proba == 0.0
+        for _ in range(200):
+            balance.count(Kind.GREEDY_GOAL)
+        for _ in range(1005):
+            balance.adjust(planned=0.5)
+            assert 0.0 <= balance.goal_proba <= 1.0
+        assert balance.goal_proba == 1.0
+
+    def test_without_a_task_rounding_does_not_make_goals_rarer(self) -> None:
+        balance, generator = ExplorationBalance(), np.random.default_rng(0)
+        for is_goal in generator.random(20_000) < 0.9:
+            balance.count(Kind.GOAL if is_goal else Kind.RANDOM)
+            balance.adjust(planned=1.0)
+            assert balance.goal_proba == 1.0
+
+    def test_the_share_of_exploring_steps_comes_to_the_plan(self) -> None:
+        balance, policy = ExplorationBalance(), policy_with(max_steps=6)
+        q_frames, exploring = frames({(1, 2, 2): 6}), []
+        for _ in range(30_000):
+            step(policy, q_frames, greedy=1, random_proba=0.05, goal_proba=balance.goal_proba)
+            balance.count(policy.kind)
+            balance.adjust(planned=0.4)
+            exploring.append(policy.kind in (Kind.RANDOM, Kind.GOAL))
+        assert np.mean(exploring[5000:]) == pytest.approx(0.4, abs=0.03)
+
+    def test_a_restored_balance_continues_alike(self) -> None:
+        one, other = ExplorationBalance(), ExplorationBalance()
+        for kind in (Kind.GOAL, Kind.GREEDY):
+            one.count(kind)
+            one.adjust(0.5)
+        other.restore(json.loads(json.dumps(one.state())))
+        for balance in (one, other):
+            balance.count(Kind.GREEDY)
+            balance.adjust(0.1)
+        assert one.state() == other.state()

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import golden_networks
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from qmap.agents.networks import ConvQFrames, DenseQFrames, DuelingDQN, duel
+
+Golden = Callable[[str], dict[str, np.ndarray]]
+
+
+def published_output(figures: golden_networks.Figures) -> np.ndarray:
+    """What the online network of a golden case says about its batch."""
+    network = golden_networks.network_maker(figures)()
+    network.set_weights(golden_networks.weights_of(figures, "online"))
+    return network(figures["obs"]).numpy()
+
+
+@pytest.mark.parametrize("case", golden_networks.Q_MAP_CASES)
+def test_q_frames_are_the_published_ones(golden: Golden, case: str) -> None:
+    figures = golden_networks.of_case(golden("networks.npz"), case)
+    golden_networks.assert_close(published_output(figures), figures["q_values"], 1e-4)
+
+
+def test_greedy_actions_of_the_dqn_are_the_published_ones(golden: Golden) -> None:
+    figures = golden_networks.of_case(golden("networks.npz"), golden_networks.DQN_CASE)
+    assert np.array_equal(published_output(figures).argmax(axis=-1), figures["greedy_action"])
+
+
+@pytest.mark.parametrize(
+    ("observation_shape", "strides", "last", "coords_shape"),
+    [
+        ((56, 64, 3), (2, 2, 2), (2, 2, 1), (28, 32)),
+        ((56, 40, 3), (2, 2, 2), (2, 2, 1), (28, 20)),
+        ((28, 32, 3), (2, 2, 1), (1, 2, 2), (28, 32)),
+    ],
+    ids=["mario", "montezuma", "gridworld"],
+)
+def test_q_frames_cover_the_goal_grid(
+    observation_shape: tuple[int, int, int],
+    strides: tuple[int, int, int],
+    last: tuple[int, int, int],
+    coords_shape: tuple[int, int],
+) -> None:
+    network = ConvQFrames(
+        observation_shape,
+        6,
+        encoder=[(2, 8, strides[0]), (2, 6, strides[1]), (3, 4, strides[2])],
+        hidden=[5],
+        decoder=[(3, 4, last[0]), (2, 6, last[1])],
+        last=(4, last[2]),
+    )
+    q_frames = network(np.zeros((2, *observation_shape), np.uint8))
+    assert q_frames.shape == (2, *coords_shape, 6)
+    assert q_frames.dtype == tf.float32
+
+
+def small_networks() -> list[keras.Model]:
+    """One of each kind, for 8 x 8 observations and 3 actions."""
+    return [
+        ConvQFrames(
+            (8, 8, 3), 3, encoder=[(4, 4, 2)], hidden=[6], decoder=[(4, 4, 1)], last=(3, 2)
+        ),
+        DenseQFrames((8, 8, 3), 3, coords_shape=(4, 5), hidden=[6]),
+        DuelingDQN((8, 8, 3), 3, encoder=[(4, 4, 2)], hidden=[6]),
+    ]
+
+
+@pytest.mark.parametrize("network", small_networks(), ids=["conv", "dense", "dqn"])
+class TestEveryNetwork:
+    def test_starts_glorot_uniform_with_zero_biases(self, network: keras.Model) -> None:
+        for weight in network.weights:
+            values = weight.numpy()
+            if weight.path.endswith(("bias", "beta")):
+                assert not values.any()
+            elif weight.path.endswith("gamma"):
+                assert np.all(values == 1.0)
+            else:
+                area = np.prod(values.shape[:-2])
+                limit = np.sqrt(6.0 / (area * sum(values.shape[-2:])))
+                assert np.all(np.abs(values) <= limit)
+                assert values.std() == pytest.approx(limit / np.sqrt(3.0), rel=0.5)
+
+    def test_treats_each_observation_on_its_own(self, network: keras.Model) -> None:
+        observations = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), np.uint8)
+        together = network(observations).numpy()
+        alone = np.concatenate([network(one[None]).numpy() for one in observations])
+        np.testing.assert_allclose(together, alone, atol=1e-5)
+
+    def test_sees_255_as_one(self, network: keras.Model) -> None:
+        first = network.encoder[0] if hasattr(network, "encoder") else network.hidden[0].dense
+        seen: list[np.ndarray] = []
+        call = first.call
+        first.call = lambda x: (seen.append(x.numpy()), call(x))[1]
+        try:
+            network(
+                np.array([0, 51, 255], np.uint8)[:, None, None, None] * np.ones((8, 8, 3), "u1")
+            )
+        finally:
+            first.call = call
+        values = seen[0].reshape(3, -1)
+        np.testing.assert_allclose(
+            values, np.array([[0.0], [0.2], [1.0]]) * np.ones(192), rtol=1e-6
+        )
+
+
+def test_dueling_changes_neither_the_order_of_actions_nor_the_value() -> None:
+    generator = np.random.default_rng(0)
+    value, advantage = generator.normal(size=(2, 3, 4, 1)), generator.normal(size=(2, 3, 4, 5))
+    q = duel(tf.constant(value), tf.constant(advantage)).numpy()
+    np.testing.assert_allclose(q.mean(axis=-1, keepdims=True), value)
+    np.testing.assert_allclose(q - q[..., :1], advantage - advantage[..., :1])
+
+
+def test_options_leave_out_the_value_stream_and_the_norms() -> None:
+    plain = DenseQFrames(
+        (4, 4, 1), 3, coords_shape=(2, 2), hidden=[5], dueling=False, layer_norm=False
+    )
+    assert [tuple(weight.shape) for weight in plain.weights] == [(16, 5), (5,), (5, 12), (12,)]

@@ -1,0 +1,357 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import golden_networks
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from qmap.agents.q_map import QMapLearner, all_goals_targets, next_q_frames
+from qmap.agents.replay import Transitions
+
+Golden = Callable[[str], dict[str, np.ndarray]]
+
+N_STATES, ROWS, COLS, N_ACTIONS = 5, 3, 6, 2
+GAMMA = 0.9
+
+
+class Table(keras.Model):
+    """Q-frames for each value of the first pixel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        shape = (N_STATES, ROWS, COLS, N_ACTIONS)
+        self.table = self.add_weight(shape=shape, initializer="glorot_uniform")
+
+    def call(self, observations: tf.Tensor) -> tf.Tensor:
+        states = tf.one_hot(observations[:, 0, 0, 0], N_STATES)
+        return tf.einsum("bs,srca->brca", states, self.table)
+
+
+def table_learner(**settings_: object) -> QMapLearner:
+    """A learner whose networks are tables with known random entries, some outside [0, 1]."""
+    learner = QMapLearner(Table, **{"learning_rate": 0.01, "gamma": GAMMA, **settings_})
+    generator = np.random.default_rng(5)
+    for network in (learner.online, learner.target):
+        network.set_weights(
+            [generator.uniform(-0.2, 1.2, (N_STATES, ROWS, COLS, N_ACTIONS)).astype(np.float32)]
+        )
+    return learner
+
+
+def random_batch(seed: int, n_steps: int = 1, size: int = 8, shift: int = 1) -> Transitions:
+    """Transitions between random states, the window moving by up to `shift`."""
+    generator = np.random.default_rng(seed)
+    observations = np.zeros((2, size, 1, 1, 1), np.uint8)
+    observations[:, :, 0, 0, 0] = generator.integers(0, N_STATES, (2, size))
+    steps = (size, n_steps)
+    return Transitions(
+        observations=observations[0],
+        actions=generator.integers(0, N_ACTIONS, size).astype(np.int32),
+        rewards=np.zeros(steps, np.float32),
+        next_observations=observations[1],
+        rows=generator.integers(0, ROWS, steps).astype(np.int32),
+        cols=generator.integers(0, COLS, steps).astype(np.int32),
+        window_shifts=generator.integers(-shift, shift + 1, steps).astype(np.int32),
+        terminals=generator.random(steps) < 0.2,
+        lengths=generator.integers(1, n_steps + 1, size).astype(np.int32),
+    )
+
+
+def slow_target(
+    next_q: np.ndarray, batch: Transitions, index: int, gamma: float = GAMMA
+) -> tuple[np.ndarray, np.ndarray]:
+    """The target of one transition and whether it is known, cell by cell."""
+    value, known = next_q.astype(np.float64), np.ones(next_q.shape, bool)
+    for step in reversed(range(batch.lengths[index])):
+        moved, moved_known = np.empty_like(value), np.empty_like(known)
+        for row, col in np.ndindex(value.shape):
+            later_col = col - batch.window_shifts[index, step]
+            in_sight = 0 <= later_col < value.shape[1]
+            if not in_sight:
+                later_col = col
+            if (row, later_col) == (batch.rows[index, step], batch.cols[index, step]):
+                moved[row, col], moved_known[row, col] = 1.0, in_sight
+            elif batch.terminals[index, step]:
+                moved[row, col], moved_known[row, col] = 0.0, in_sight
+            else:
+                moved[row, col] = gamma * value[row, later_col]
+                moved_known[row, col] = in_sight and known[row, later_col]
+        value, known = moved, moved_known
+    return value, known
+
+
+def targets_of(next_q: np.ndarray, batch: Transitions, gamma: float = GAMMA) -> list[np.ndarray]:
+    """The project's targets and known cells of a batch."""
+    targets = all_goals_targets(
+        tf.constant(next_q, tf.float32),
+        tf.constant(batch.rows),
+        tf.constant(batch.cols),
+        tf.constant(batch.window_shifts),
+        tf.constant(batch.terminals),
+        tf.constant(batch.lengths),
+        gamma,
+    )
+    return [tensor.numpy() for tensor in targets]
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.integers(1, 4),
+    st.sampled_from((0, 1, 3, COLS + 1)),
+    st.sampled_from((0.0, 0.9, 1.0)),
+)
+def test_targets_are_those_of_the_definition(
+    seed: int, n_steps: int, shift: int, gamma: float
+) -> None:
+    batch = random_batch(seed, n_steps, size=4, shift=shift)
+    next_q = np.random.default_rng(seed).random((4, ROWS, COLS))
+    targets, known = targets_of(next_q, batch, gamma)
+    assert targets.min() >= 0.0
+    assert targets.max() <= 1.0
+    for index in range(4):
+        expected, expected_known = slow_target(next_q[index], batch, index, gamma)
+        np.testing.assert_allclose(targets[index], expected, atol=1e-6)
+        assert np.array_equal(known[index], expected_known)
+
+
+def test_what_comes_after_the_last_step_that_is_there_does_not_matter() -> None:
+    long = random_batch(0, n_steps=4)
+    lengths = np.full(8, 2, np.int32)
+    short = long._replace(
+        lengths=lengths,
+        rows=long.rows[:, :2],
+        cols=long.cols[:, :2],
+        window_shifts=long.window_shifts[:, :2],
+        terminals=long.terminals[:, :2],
+    )
+    next_q = np.random.default_rng(0).random((8, ROWS, COLS))
+    padded = targets_of(next_q, long._replace(lengths=lengths))
+    assert all(map(np.array_equal, padded, targets_of(next_q, short)))
+
+
+def test_a_goal_keeps_its_place_in_the_world_when_the_window_scrolls() -> None:
+    next_q = np.zeros((1, ROWS, COLS))
+    next_q[0, 1, 2] = 1.0
+    batch = Transitions(
+        *[None] * 4,
+        rows=np.array([[0]]),
+        cols=np.array([[3]]),
+        window_shifts=np.array([[2]]),
+        terminals=np.array([[False]]),
+        lengths=np.array([1]),
+    )
+    targets, known = targets_of(next_q, batch)
+    assert targets[0, 1, 4] == pytest.approx(GAMMA)
+    assert targets[0, 0, 5] == 1.0
+    assert np.array_equal(known[0], np.arange(COLS) + np.zeros((ROWS, 1)) >= 2)
+
+
+class TestNextQFrames:
+    online = np.array([0.2, 0.9, 0.5], np.float32)[None, None, None]
+    target = np.array([0.3, 0.1, 0.8], np.float32)[None, None, None]
+
+    def test_the_published_order_values_the_target_networks_pick(self) -> None:
+        assert next_q_frames(self.online, self.target)[0, 0, 0] == np.float32(0.5)
+
+    def test_the_usual_order_values_the_online_networks_pick(self) -> None:
+        assert next_q_frames(self.online, self.target, "usual")[0, 0, 0] == np.float32(0.1)
+
+    def test_without_a_target_network_the_online_maximum_counts(self) -> None:
+        assert next_q_frames(self.online, None)[0, 0, 0] == np.float32(0.9)
+
+    def test_values_that_cannot_be_are_clipped(self) -> None:
+        for value, expected in ((-3.0, 0.0), (7.0, 1.0)):
+            assert next_q_frames(np.full((1, 2, 2, 3), value, "f"), None).numpy().max() == expected
+
+
+def picked(learner: QMapLearner, state: int) -> np.ndarray:
+    """Value of the next state, by the definition of the learner's kind of Q-learning."""
+    online, target = (
+        network.get_weights()[0][state] for network in (learner.online, learner.target)
+    )
+    if not learner.double_q:
+        value = online.max(axis=-1)
+    elif learner.double_order == "reference":
+        value = np.take_along_axis(online, target.argmax(-1)[..., None], -1)[..., 0]
+    else:
+        value = np.take_along_axis(target, online.argmax(-1)[..., None], -1)[..., 0]
+    return value.clip(0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        {},
+        {"double_q": False},
+        {"double_order": "usual"},
+        {"unknown_columns": "ignore"},
+    ],
+    ids=str,
+)
+def test_errors_and_loss_are_those_of_the_definition(kind: dict[str, object]) -> None:
+    learner, batch = table_learner(**kind), random_batch(1, n_steps=2, shift=2)
+    weights = np.random.default_rng(2).random(8)
+    online = learner.online.get_weights()[0]
+    losses, expected = [], []
+    for i in range(8):
+        target, known = slow_target(picked(learner, batch.next_observations[i, 0, 0, 0]), batch, i)
+        difference = online[batch.observations[i, 0, 0, 0], :, :, batch.actions[i]] - target
+        if learner.unknown_columns == "ignore":
+            difference = difference[known]
+        losses.append(np.mean(difference**2))
+        expected.append(np.abs(difference).mean())
+    loss, errors = learner.train(batch, weights)
+    np.testing.assert_allclose(errors, expected, rtol=1e-5)
+    assert loss == pytest.approx(np.mean(weights * losses), rel=1e-5)
+
+
+@pytest.mark.parametrize("mode", ["keep", "ignore"])
+def test_only_the_mode_that_keeps_unknown_columns_learns_from_them(mode: str) -> None:
+    learner = table_learner(unknown_columns=mode)
+    batch = random_batch(0)._replace(
+        window_shifts=np.full((8, 1), 2, np.int32), terminals=np.zeros((8, 1), bool)
+    )
+    before = learner.online.get_weights()[0]
+    learner.train(batch, np.ones(8))
+    changed = (learner.online.get_weights()[0] != before).any(axis=(0, 1, 3))
+    assert changed[2:].all()
+    assert changed[:2].any() == (mode == "keep")
+
+
+def test_a_jump_to_another_place_teaches_nothing_where_unknown_columns_are_ignored() -> None:
+    learner = table_learner(unknown_columns="ignore")
+    batch = random_batch(0)._replace(window_shifts=np.full((8, 1), COLS + 3, np.int32))
+    before = learner.online.get_weights()[0]
+    loss, errors = learner.train(batch, np.ones(8))
+    assert loss == 0.0
+    assert np.array_equal(errors, np.zeros(8))
+    assert np.array_equal(learner.online.get_weights()[0], before)
+
+
+def target_cases(figures: dict[str, np.ndarray]) -> list[str]:
+    """Names of the golden cases of the target."""
+    return sorted({key.split("/")[0] for key in figures})
+
+
+def assert_targets_as_published(figures: golden_networks.Figures) -> None:
+    """The golden target of one case."""
+    next_q = next_q_frames(
+        tf.constant(figures["next_q_online"]),
+        tf.constant(figures["next_q_target"]) if figures["double_q"] else None,
+    )
+    targets, _ = all_goals_targets(
+        next_q,
+        figures["row"].astype(np.int32),
+        figures["col"].astype(np.int32),
+        figures["window_shift"].astype(np.int32),
+        figures["done"],
+        np.full(len(figures["row"]), figures["n_steps"], np.int32),
+        float(figures["gamma"]),
+    )
+    np.testing.assert_allclose(targets, figures["target"], rtol=0, atol=1e-6)
+
+
+def test_targets_are_the_published_ones(golden: Golden) -> None:
+    figures = golden("q_map_targets.npz")
+    assert target_cases(figures)
+    for case in target_cases(figures):
+        assert_targets_as_published(golden_networks.of_case(figures, case))
+
+
+@golden_networks.about_the_tests
+@pytest.mark.parametrize("key", ["next_q_online", "gamma", "target"])
+def test_targets_off_by_one_percent_are_noticed(golden: Golden, key: str) -> None:
+    figures = golden("q_map_targets.npz")
+    for name in target_cases(figures):
+        case = golden_networks.of_case(figures, name)
+        with pytest.raises(AssertionError):
+            assert_targets_as_published({**case, key: case[key] * 1.01})
+
+
+@pytest.fixture(scope="module", params=golden_networks.Q_MAP_CASES)
+def published(
+    request: pytest.FixtureRequest, golden: Golden
+) -> tuple[QMapLearner, golden_networks.Figures]:
+    """A learner and its figures; it forgets what it learned when they are loaded again."""
+    figures = golden_networks.of_case(golden("networks.npz"), request.param)
+    return golden_networks.learner_of(figures), figures
+
+
+def test_three_steps_give_the_published_errors_and_weights(
+    published: tuple[QMapLearner, golden_networks.Figures],
+) -> None:
+    learner, figures = published
+    measured = golden_networks.three_steps(learner, figures)
+    golden_networks.assert_as_published(measured, figures)
+
+
+@golden_networks.about_the_tests
+def test_figures_off_by_one_percent_are_noticed(
+    published: tuple[QMapLearner, golden_networks.Figures],
+) -> None:
+    learner, figures = published
+    for key in sorted(figures):
+        # The target network only picks actions here: what is a little off picks the same.
+        if figures[key].dtype.kind == "f" and key != "done" and not key.startswith("target/"):
+            wrong = {**figures, key: figures[key] * 1.01}
+            measured = golden_networks.three_steps(learner, wrong)
+            with pytest.raises(AssertionError):
+                golden_networks.assert_as_published(measured, wrong)
+
+
+def test_training_on_one_batch_brings_the_loss_down() -> None:
+    learner, batch = table_learner(learning_rate=0.05), random_batch(3)
+    losses = [learner.train(batch, np.ones(8))[0] for _ in range(150)]
+    assert losses[-1] < 0.2 * losses[0]
+
+
+def test_batches_of_one_shape_are_traced_once() -> None:
+    learner = table_learner()
+    for seed in range(4):
+        learner.train(random_batch(seed), np.ones(8))
+        learner.q_frames(random_batch(seed).observations)
+    assert learner._train.experimental_get_tracing_count() == 1
+    assert learner._forward.experimental_get_tracing_count() == 1
+
+
+def test_a_training_step_stays_in_tensorflow() -> None:
+    learner, batch = table_learner(), random_batch(0, n_steps=2)
+    arguments = [getattr(batch, name) for name in batch._fields if name != "rewards"]
+    graph = learner._train.get_concrete_function(
+        *(tf.constant(array) for array in (*arguments, np.ones(8)))
+    ).graph.as_graph_def()
+    nodes = [*graph.node, *(node for f in graph.library.function for node in f.node_def)]
+    kinds = {node.op for node in nodes}
+    assert any("ApplyAdam" in kind for kind in kinds)
+    assert not {kind for kind in kinds if "PyFunc" in kind or "While" in kind}
+
+
+def test_the_target_network_only_changes_when_it_is_told_to() -> None:
+    learner = table_learner()
+    before = learner.target.get_weights()[0]
+    learner.train(random_batch(0), np.ones(8))
+    assert np.array_equal(learner.target.get_weights()[0], before)
+    learner.update_target()
+    assert np.array_equal(learner.target.get_weights()[0], learner.online.get_weights()[0])
+
+
+def test_a_transition_without_weight_changes_nothing() -> None:
+    learner = table_learner()
+    before = learner.online.get_weights()[0]
+    loss, errors = learner.train(random_batch(0), np.zeros(8))
+    assert loss == 0.0
+    assert np.all(errors > 0.0)
+    assert np.array_equal(learner.online.get_weights()[0], before)
+
+
+def test_a_loss_that_is_no_number_is_an_error_that_names_the_learner() -> None:
+    learner = table_learner()
+    learner.online.set_weights([np.full((N_STATES, ROWS, COLS, N_ACTIONS), np.nan)])
+    with pytest.raises(FloatingPointError, match="q_map"):
+        learner.train(random_batch(0), np.ones(8))
