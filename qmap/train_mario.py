@@ -1,0 +1,67 @@
+"""Train Q-map and DQN on a side-scrolling SNES game: `python -m qmap.train_mario`.
+
+Super Mario All-Stars needs the player's own ROM; `--game foxglove` is a free game that needs none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import gymnasium
+
+from qmap.config import TrainingConfig, parse
+from qmap.envs.games import GAMES
+from qmap.experiment import Experiment
+from qmap.recording import Bests, Episode
+from qmap.training import train
+from qmap.utils import command_line
+from qmap.utils.command_line import option
+
+PROGRAM = "qmap.train_mario"
+
+
+@dataclass(frozen=True)
+class MarioConfig(TrainingConfig):
+    """What the training can be told, and on which level of which game it runs."""
+
+    game: str = option("super_mario", "the game", choices=tuple(GAMES))
+    level: str = option("1.1", "world and level", metavar="W.L")
+    rom: str | None = option(None, "the ROM, if not in the game's folder", metavar="FILE")
+    game_dir: str | None = option(None, "the game's folder", metavar="DIR")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train as the command line says; return the exit status."""
+    config = parse(MarioConfig, PROGRAM, __doc__, arguments)
+    experiment = Experiment(
+        name=f"{config.game}_{config.level}",
+        make_env=partial(
+            gymnasium.make,
+            "qmap.envs:qmap/Mario-v0",
+            game=config.game,
+            level=config.level,
+            rom=config.rom,
+            game_dir=config.game_dir,
+            render_mode="rgb_array",
+            disable_env_checker=True,
+        ),
+        dqn_encoder=((32, 8, 2), (32, 6, 2), (64, 4, 2)),
+        video_every=10,
+        highlight=is_best,
+    )
+    return train(config, experiment, PROGRAM)
+
+
+def is_best(episode: Episode, bests: Bests) -> bool:
+    """Whether the episode scored more, or got farther, than all before it."""
+    return (
+        bests.undiscounted_return is None
+        or episode.undiscounted_return > bests.undiscounted_return
+        or episode.distance > bests.distance
+    )
+
+
+if __name__ == "__main__":
+    command_line.run(main)
