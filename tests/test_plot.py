@@ -167,6 +167,17 @@ def test_every_flag_draws(tmp_path: Path, flags: list[str]) -> None:
     assert len(list((tmp_path / "montezuma").glob("score.p[dn][fg]"))) == 1
 
 
+def test_logarithmic_axes_are_labelled_with_plain_numbers(tmp_path: Path) -> None:
+    make_log(tmp_path, "e/a/r", "steps,x\n1,0.002\n50,0\n90,5\n")
+    logs, _ = plot.read_logs(tmp_path, options())
+    figure = plot.draw_figure("e", "score", logs["e"]["score"], options(logscale=True))
+    figure.draw_without_rendering()
+    axis = figure.axes[0]
+    assert axis.get_yscale() == "log"
+    labels = {text.get_text() for text in axis.get_yticklabels()}
+    assert {"0.01", "0.1", "1"} <= labels
+
+
 def test_a_torn_last_line_waits_for_the_next_time(tmp_path: Path) -> None:
     path = make_log(tmp_path, "e/a/r", f"{SCORE}\n10,1,2,3\n20,1,2,3\n30,9")
     assert plot.read_log(path)["steps"].tolist() == [10, 20]

@@ -116,7 +116,7 @@ def test_a_scrolling_level_is_stitched_and_its_moving_character_removed(tmp_path
     for step in range(2000):
         window = min(step // 5, 300)
         screen = level[:, window : window + 100].copy()
-        screen[20:30, 48 + step % 11 : 52 + step % 11] = 255
+        screen[20:30, 48 + step % 11 : 52 + step % 11] = 255 * (step // 40 % 2)
         pictures.add(0, window // 8 * 8, screen, precision=8)
     pictures.save(tmp_path)
     stitched = load_pictures(tmp_path)[0]

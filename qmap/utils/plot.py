@@ -22,7 +22,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from qmap.utils.command_line import option, parse, run
 from qmap.utils.errors import UserError
@@ -276,13 +276,16 @@ def _finish(axis: Axes, title: str, options: PlotOptions) -> None:
     axis.margins(x=0)
     positive = any((np.asarray(line.get_ydata()) > 0).any() for line in axis.lines)
     if options.logscale and positive:
-        axis.set_yscale("log", nonpositive="mask")
+        axis.set_yscale("log", nonpositive="clip")
+        low, high = axis.get_ylim()
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 500 * low else (1,)))
+        axis.yaxis.set_minor_formatter(NullFormatter())
     else:
         axis.yaxis.set_major_locator(MaxNLocator(5))
-        axis.yaxis.set_major_formatter(FuncFormatter(_short))
         if "(share)" in title:
             axis.set_ylim(-0.03, 1.03)
     axis.xaxis.set_major_formatter(FuncFormatter(_short))
+    axis.yaxis.set_major_formatter(FuncFormatter(_short))
     if options.mini is not None:
         axis.set_ylim(bottom=options.mini)
     if options.maxi is not None:
