@@ -61,6 +61,7 @@ def test_q_frames_cover_the_goal_grid(
 
 def small_networks() -> list[keras.Model]:
     """One of each kind, for 8 x 8 observations and 3 actions."""
+    keras.utils.set_random_seed(0)
     return [
         ConvQFrames(
             (8, 8, 3), 3, encoder=[(4, 4, 2)], hidden=[6], decoder=[(4, 4, 1)], last=(3, 2)
@@ -83,7 +84,8 @@ class TestEveryNetwork:
                 area = np.prod(values.shape[:-2])
                 limit = np.sqrt(6.0 / (area * sum(values.shape[-2:])))
                 assert np.all(np.abs(values) <= limit)
-                assert values.std() == pytest.approx(limit / np.sqrt(3.0), rel=0.5)
+                if values.size > 50:
+                    assert values.std() == pytest.approx(limit / np.sqrt(3.0), rel=0.25)
 
     def test_treats_each_observation_on_its_own(self, network: keras.Model) -> None:
         observations = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), np.uint8)

@@ -297,8 +297,9 @@ def test_figures_off_by_one_percent_are_noticed(
 ) -> None:
     learner, figures = published
     for key in sorted(figures):
-        # The target network only picks actions here: what is a little off picks the same.
-        if figures[key].dtype.kind == "f" and key != "done" and not key.startswith("target/"):
+        # The target network only picks actions, and gradients that are clipped hide the scale of
+        # the importance weights: those may be a little off.
+        if figures[key].dtype.kind == "f" and not key.startswith(("target/", "weights", "done")):
             wrong = {**figures, key: figures[key] * 1.01}
             measured = golden_networks.three_steps(learner, wrong)
             with pytest.raises(AssertionError):
