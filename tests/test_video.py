@@ -62,7 +62,7 @@ def children() -> set[str]:
 
 def test_a_streamed_episode_becomes_an_h264_video_of_every_step(tmp_path: Path) -> None:
     warnings: list[str] = []
-    recorder = VideoRecorder(tmp_path, draw, fps=15, warn=warnings.append)
+    recorder = VideoRecorder(tmp_path, draw, fps=15, patience=60, warn=warnings.append)
     episode = recorder.stream()
     for step in range(0, 250, 5):
         episode.add(record(step))
@@ -263,7 +263,7 @@ from test_video import record
 from qmap.utils.video import VideoRecorder
 noise = np.random.default_rng(0).integers(0, 256, (10, 128, 128, 3), dtype=np.uint8)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-recorder = VideoRecorder(sys.argv[1], lambda step: noise[step.step % 10], warn=print)
+recorder = VideoRecorder(sys.argv[1], lambda step: noise[step.step % 10], patience=60, warn=print)
 for episode in range(2):
     video = recorder.stream()
     for step in range(100):
@@ -292,7 +292,7 @@ import sys, time
 sys.path.insert(0, "tests")
 from test_video import draw, record
 from qmap.utils.video import VideoRecorder
-recorder = VideoRecorder(sys.argv[1], draw)
+recorder = VideoRecorder(sys.argv[1], draw, patience=60)
 video = recorder.stream()
 step = 0
 try:
