@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -86,6 +87,15 @@ def test_falling_into_a_pit_ends_the_episode(env: MarioEnv, moments: dict[str, M
     assert (reward, terminated, truncated, info["completed"]) == (0.0, True, False, False)
     assert info["position"][0] >= 224
     assert info["coords"][0] == 27
+
+
+def test_falling_out_of_the_grid_ends_the_episode_whatever_the_game_says(
+    env: MarioEnv, moments: dict[str, Moment]
+) -> None:
+    env.game = dataclasses.replace(GAME, dead={})
+    _, _, terminated, _, info = live(env, moments["pit"])
+    assert terminated
+    assert 224 <= info["position"][0] < 232, "it did not end in the frame in which it fell out"
 
 
 def test_touching_an_enemy_ends_the_episode(env: MarioEnv, moments: dict[str, Moment]) -> None:

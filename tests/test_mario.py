@@ -201,6 +201,12 @@ def test_what_is_returned_never_changes_later(env: MarioEnv) -> None:
     assert all(np.array_equal(*pair) for pair in zip((frame, screen, coords), copies, strict=True))
 
 
+def test_what_is_rendered_may_be_drawn_on(env: MarioEnv) -> None:
+    before = env.render().copy()
+    env.render()[:] = 0
+    assert np.array_equal(env.render(), before)
+
+
 def test_without_a_render_mode_nothing_is_rendered() -> None:
     env = MarioEnv("foxglove")
     try:
@@ -231,9 +237,13 @@ def test_a_closed_environment_raises_instead_of_crashing(env: MarioEnv) -> None:
 @pytest.mark.parametrize("contents", [b"not gzip", gzip.compress(b"not a state")])
 def test_a_damaged_state_is_an_error_and_frees_the_emulator(folder: Path, contents: bytes) -> None:
     (folder / "foxglove_level_1_1.state").write_bytes(contents)
-    with pytest.raises(UserError, match=r"foxglove_level_1_1\.state.*record_levels.*--force"):
+    with pytest.raises(UserError) as raised:
         MarioEnv("foxglove", game_dir=folder)
+    # While the exception is held, so is the environment that failed.
     MarioEnv("foxglove", level="1.2", game_dir=folder).close()
+    message = str(raised.value)
+    assert "foxglove_level_1_1.state" in message
+    assert "python -m qmap.envs.record_levels --game foxglove --levels 1.1 --force" in message
 
 
 def test_a_damaged_saved_state_is_an_error(env: MarioEnv) -> None:
