@@ -209,7 +209,7 @@ def test_the_crafted_files_would_load_if_nothing_was_wrong_with_them(tmp_path: P
         "{'descr': '<f8', 'fortran_order': False, 'shape': (4611686018427387904, 0, 9), }",
         "{'descr': '|O', 'fortran_order': False, 'shape': (1,), }",
         "{'descr': [('a', '|O')], 'fortran_order': False, 'shape': (1,), }",
-        "{'descr': '<f8', 'fortran_order': True, 'shape': (2, 2), }",
+        "{'descr': '<f8', 'fortran_order': True, 'shape': (1, 2), }",
         "{'descr': '<f8', 'fortran_order': False, 'shape': (3,), }",
         "{'descr': '<f8', 'fortran_order': False, 'shape': (True,), }",
         "{'descr': '<f8', 'fortran_order': False, 'shape': 'x', }",
@@ -240,7 +240,9 @@ def test_a_pickle_is_never_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_compressed_members_are_refused(tmp_path: Path, compression: int) -> None:
-    assert_refused(archive(tmp_path / "file", npy(np.zeros(10**6)), compression=compression))
+    noise = np.random.default_rng(0).integers(0, 256, 1000, np.uint8)
+    for array in (np.zeros(10**6), noise):
+        assert_refused(archive(tmp_path / "file", npy(array), compression=compression))
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,7 @@ def test_a_flag_is_the_name_of_its_field() -> None:
         ("--render yes", "unrecognized arguments: yes"),
         ("--without", "expected at least one argument"),
         ("--freqs 1 -2", "-2"),
+        ("--freqs 1 inf", "'inf' given, expected a number"),
     ],
 )
 def test_what_cannot_be_understood_is_one_line_and_exit_status_2(
