@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from qmap.agents.agent import AgentSettings
 from qmap.utils import command_line
 from qmap.utils.command_line import option
 from qmap.utils.errors import UserError
-from qmap.utils.run_folder import read_config
+from qmap.utils.run_folder import CONFIG, read_config
 
 Config = TypeVar("Config", bound="TrainingConfig")
 
@@ -52,8 +53,8 @@ class TrainingConfig(AgentSettings):
     deterministic: bool = option(False, "make equal runs equal bit for bit, more slowly")
 
 
-# What may differ when a run goes on: how it is watched, not what it computes.
-MAY_DIFFER = ("resume", "render", "videos")
+# What may differ when a run goes on: how it is watched and where its game is, not what it computes.
+MAY_DIFFER = ("resume", "render", "videos", "rom", "game_dir")
 
 
 def parse(
@@ -62,7 +63,7 @@ def parse(
     """Return the configuration: from the command line, or from the run that is to be continued.
 
     Raises:
-        UserError: a flag contradicts the run's own configuration.
+        UserError: a flag contradicts the run's own configuration, or that is damaged.
     """
     typed = command_line.typed(config, description, arguments, program)
     if "resume" not in typed:
@@ -71,13 +72,56 @@ def parse(
     if not folder.is_dir():
         raise UserError(f"there is no run {folder}; expected the folder of a run, with config.json")
     stored = read_config(folder, program)
+    _check(config, stored, folder / CONFIG)
+    resumed = config(**stored)
+    defaults = config()
     for name, value in typed.items():
-        if name not in MAY_DIFFER and stored.get(name) != value:
+        if name not in MAY_DIFFER and getattr(resumed, name) != value:
+            flag = command_line.flag_of(name, getattr(defaults, name))
+            given = flag if isinstance(value, bool) else f"{flag} {value}"
             raise UserError(
-                f"{command_line.flag_of(name)} {value} contradicts the run, which has "
-                f"{stored.get(name)!r}: leave the flag out, or start a new run"
+                f"{given} contradicts the run, which has {getattr(resumed, name)}: leave the flag "
+                "out, or start a new run"
             )
-    try:
-        return dataclasses.replace(config(**stored), **{"render": False, **typed})
-    except TypeError as error:
-        raise UserError(f"{folder}/config.json is of another version: {error}") from error
+    return dataclasses.replace(resumed, **{"render": False, **typed})
+
+
+def _check(config: type[Config], stored: dict[str, Any], path: Path) -> None:
+    """Refuse stored options that the command line would not have let through."""
+    fields = {field.name: field for field in dataclasses.fields(config)}
+    hints = get_type_hints(config)
+    for name, value in stored.items():
+        if name not in fields:
+            raise UserError(
+                f"{path} is of another version: there is no option {name!r}; start a new run"
+            )
+        try:
+            _check_option(hints[name], fields[name].metadata, value)
+        except ValueError as error:
+            shown = repr(value) if len(repr(value)) < 50 else f"{repr(value)[:50]}..."
+            raise UserError(f"{path} is damaged: {name} is {shown}, expected {error}") from error
+
+
+def _check_option(hint: Any, metadata: Mapping[str, Any], value: Any) -> None:
+    """Raise a ValueError that says what is expected if the option cannot have this value."""
+    kinds = get_args(hint) or (hint,)
+    if value is None and type(None) in kinds:
+        return
+    if get_origin(hint) is list:
+        if not isinstance(value, list) or not all(isinstance(item, kinds) for item in value):
+            raise ValueError(f"a list of {kinds[0].__name__}")
+        return
+    # JSON writes a float that is whole as one, and Python takes a bool for an int.
+    fits = type(value) in kinds or (type(value) is int and float in kinds)
+    if not fits or (isinstance(value, float) and not math.isfinite(value)):
+        raise ValueError(" or ".join(kind.__name__ for kind in kinds))
+    if metadata["choices"] and value not in metadata["choices"]:
+        raise ValueError(f"one of {', '.join(metadata['choices'])}")
+    minimum, maximum, above, below = metadata["bounds"]
+    if (
+        (minimum is not None and value < minimum)
+        or (maximum is not None and value > maximum)
+        or (above is not None and value <= above)
+        or (below is not None and value >= below)
+    ):
+        raise ValueError("a value that its flag allows")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import shlex
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from tqdm import tqdm
 from qmap.agents.agent import Agent
 from qmap.agents.device import set_up
 from qmap.config import TrainingConfig
-from qmap.envs.vector import make_vector, masked
+from qmap.envs.vector import close_vector, make_vector, masked
 from qmap.experiment import Experiment, agent_name, make_agent
 from qmap.recording import Bests, Episode, Recording
 from qmap.utils import checkpoint, snapshots
@@ -26,6 +28,7 @@ from qmap.utils.interrupt import Interrupt
 from qmap.utils.level_pictures import LevelPictures
 from qmap.utils.picture import Picture
 from qmap.utils.run_folder import RunFolder
+from qmap.utils.tolerance import Tolerance
 from qmap.utils.video import VideoRecorder
 from qmap.utils.visits import Visits
 from qmap.utils.window import LiveWindow
@@ -55,37 +58,66 @@ def train(config: TrainingConfig, experiment: Experiment, program: str) -> int:
     if config.min_goal > config.max_goal:
         raise UserError(f"--min-goal {config.min_goal} is above --max-goal {config.max_goal}")
     with contextlib.ExitStack() as stack:
+        interrupt = stack.enter_context(Interrupt())
         # What can be refused comes first: nothing is written before it is all there.
         window = LiveWindow(f"Q-map: {experiment.name}") if config.render else None
-        loaded = checkpoint.load(Path(config.load), "checkpoint") if config.load else None
+        loaded = None
+        if config.resume:
+            folder = RunFolder(Path(config.resume), program)
+            stack.callback(folder.release)
+        if config.load and not (config.resume and snapshots.steps(folder.path / "snapshots")):
+            loaded = checkpoint.load(Path(config.load), "checkpoint")
         set_up(deterministic=config.deterministic)
         keras.utils.set_random_seed(config.seed)
         envs = make_vector(experiment.make_env, config.envs)
-        stack.callback(envs.close)
-        agent = make_agent(
+        stack.callback(close_vector, envs)
+        agent = _make_agent(config, experiment, envs)
+        if loaded is not None:
+            _start_from(agent, loaded, config.load)
+        if interrupt.signal is not None:
+            return interrupt.status
+        if not config.resume:
+            parent = Path(config.path) / experiment.name / agent_name(config)
+            folder = RunFolder.create(parent, config.seed, program)
+            stack.callback(folder.release)
+            folder.write_config(config)
+        training = Training(config, experiment, envs, agent, folder, window)
+        stack.callback(training.close)
+        try:
+            return training.run(interrupt)
+        except (EOFError, ConnectionError) as error:
+            if config.envs == 1:
+                raise
+            raise UserError(
+                f"the process of an environment died at step {agent.step:,}, for want of memory "
+                f"maybe; go on with: {training.resume_command}"
+            ) from error
+
+
+def _make_agent(config: TrainingConfig, experiment: Experiment, envs: VectorEnv) -> Agent:
+    try:
+        return make_agent(
             config,
             experiment,
             envs.single_observation_space.shape,
             tuple(envs.get_attr("coords_shape")[0]),
             int(envs.single_action_space.n),
         )
-        if loaded is not None:
-            try:
-                agent.restore_weights(loaded)
-            except (KeyError, TypeError, ValueError, AttributeError) as error:
-                raise UserError(
-                    f"{config.load} does not fit this agent ({error}); expected a checkpoint of "
-                    "the same networks, observations and actions"
-                ) from error
-        if config.resume:
-            folder = RunFolder(Path(config.resume), program)
-        else:
-            parent = Path(config.path) / experiment.name / agent_name(config)
-            folder = RunFolder.create(parent, config.seed, program)
-            folder.write_config(config)
-        training = Training(config, experiment, envs, agent, folder, window)
-        stack.callback(training.close)
-        return training.run()
+    except MemoryError as error:
+        raise UserError(
+            f"there is not enough memory for a replay of {config.replay:,} frames: {error}; "
+            "give a smaller --replay"
+        ) from error
+
+
+def _start_from(agent: Agent, loaded: dict[str, Any], path: str) -> None:
+    try:
+        agent.restore_weights(loaded)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(
+            f"{path} does not fit this agent ({error}); expected a checkpoint of the same "
+            "networks, observations and actions"
+        ) from error
 
 
 def progress_bar(steps: int, done: int) -> tqdm:
@@ -127,52 +159,64 @@ class Training:
         self.episodes = [Episode(number) for number in range(1, config.envs + 1)]
         self.visits = {"visits": Visits(), "coords": Visits()}
         self.pictures = LevelPictures()
-        self._warned = False
+        self._tolerate = Tolerance()
+        self._saved_step = -1
         # Only the first environment's screen is recorded: the others need not send theirs.
         watched = config.videos or window is not None
         envs.set_attr("recording", [watched and env == 0 for env in range(config.envs)])
-        if config.resume:
-            self._restore(snapshots.load_latest(folder.path / "snapshots"))
-        else:
+        if not config.resume or not self._restore():
             self._start()
         self.screen: np.ndarray = envs.call("screen")[0]
         if config.resume:
-            self.pictures.restore(folder.subfolder("images"), self.screen.shape[1])
+            with self._tolerate("pictures of the rooms seen before"):
+                self.pictures.restore(folder.subfolder("images"), self.screen.shape[1])
         self.recording = self._make_recording(experiment, window)
-        resume_at = agent.step if config.resume else None
+        resume_at = self._saved_step if config.resume else None
         self.score_log = CSVLogger(folder.path / "score.csv", SCORE_COLUMNS, resume_at)
         self.exploration_log = CSVLogger(
             folder.path / "exploration.csv", EXPLORATION_COLUMNS, resume_at
         )
 
-    def run(self) -> int:
+    @property
+    def resume_command(self) -> str:
+        """What continues the run."""
+        command = ["python", "-m", self.folder.program, "--resume", str(self.folder.path)]
+        return shlex.join(command)
+
+    def run(self, interrupt: Interrupt) -> int:
         """Train until the last step or a signal; return the exit status."""
         agent, config = self.agent, self.config
+        if config.resume and agent.step >= config.steps:
+            print(
+                f"{self.folder.path} is finished: all of its {config.steps:,} steps are done; "
+                "--load starts a new run from its last checkpoint",
+                file=sys.stderr,
+            )
+        else:
+            print(f"results: {self.folder.path}, from step {agent.step:,}", file=sys.stderr)
         self.recording.start(self.episodes[0])
-        print(f"results: {self.folder.path}", file=sys.stderr)
-        with (
-            Interrupt() as interrupt,
-            progress_bar(config.steps, agent.step) as bar,
-        ):
+        with progress_bar(config.steps, agent.step) as bar:
             while agent.step < config.steps and interrupt.signal is None:
-                self._step()
+                try:
+                    self._step()
+                except FloatingPointError as error:
+                    raise self._diverged(str(error)) from error
                 bar.update(config.envs)
                 if agent.due(EXPLORATION_EVERY):
                     bar.set_postfix_str(self._progress(), refresh=False)
                     self._log_exploration()
+                if agent.due(config.save_every):
+                    self._save_snapshot()
                 if agent.due(config.checkpoint_every):
                     self._save_checkpoint()
                     self._save_visits()
-                if agent.due(config.save_every):
-                    self._save_snapshot()
             bar.set_postfix_str(self._progress())
+            self._save_snapshot()
             self._save_checkpoint()
             self._save_visits()
-            size = self._save_snapshot()
         if interrupt.signal is not None:
             print(
-                f"stopped at step {agent.step:,}, snapshot of {size / 1e6:,.0f} MB saved; go on "
-                f"with: python -m {self.folder.program} --resume {self.folder.path}",
+                f"stopped at step {agent.step:,}; go on with: {self.resume_command}",
                 file=sys.stderr,
             )
         return interrupt.status
@@ -200,13 +244,7 @@ class Training:
             episode.add(float(reward), self.config.dqn_gamma)
             if "distance" in infos:
                 episode.distance = int(infos["distance"][env])
-        try:
-            self.agent.train()
-        except FloatingPointError as error:
-            raise UserError(
-                f"training diverged at step {self.agent.step}: {error}; the last snapshot is "
-                "from before that, a lower learning rate may help"
-            ) from error
+        self.agent.train()
         ended = terminals | truncations
         if ended.any():
             self._end_episodes(ended)
@@ -232,8 +270,10 @@ class Training:
                 self.recording.end(episode, self.bests, self.agent.step)
             self.bests.update(episode)
             self.last_score = episode.undiscounted_return
-            number = max(episode.number for episode in self.episodes) + 1
-            self.episodes[env] = Episode(number)
+            self._next_episode(env)
+
+    def _next_episode(self, env: int) -> None:
+        self.episodes[env] = Episode(max(episode.number for episode in self.episodes) + 1)
 
     def _look(self, infos: dict[str, Any], mask: np.ndarray) -> None:
         """Note where the characters are and what the first environment's screen shows."""
@@ -258,7 +298,8 @@ class Training:
         )
         videos = None
         if config.videos:
-            videos = VideoRecorder(self.folder.subfolder("videos"), picture.draw, patience=2.0)
+            with self._tolerate("videos"):
+                videos = VideoRecorder(self.folder.subfolder("videos"), picture.draw, patience=2.0)
         return Recording(
             agent,
             picture,
@@ -296,18 +337,37 @@ class Training:
         checkpoint.save(path, "checkpoint", self.agent.weights())
 
     def _save_visits(self) -> None:
-        """Write where the agent has been and what it saw there; a failure costs one warning."""
-        try:
-            for name, visits in self.visits.items():
+        """Write where the agent has been and what it saw there."""
+        for name, visits in self.visits.items():
+            with self._tolerate(name):
                 visits.save(self.folder.subfolder(name) / f"step_{self.agent.step}.npy")
+        with self._tolerate("pictures of the rooms"):
             self.pictures.save(self.folder.subfolder("images"))
-        except UserError as error:
-            if not self._warned:
-                tqdm.write(f"warning: maps of visits are missing: {error}", file=sys.stderr)
-            self._warned = True
 
-    def _save_snapshot(self) -> int:
-        return snapshots.save(self.folder.subfolder("snapshots"), self.agent.step, self._state())
+    def _save_snapshot(self) -> None:
+        """Write all that `--resume` needs, if there is anything new."""
+        step = self.agent.step
+        if step == self._saved_step:
+            return
+        started = time.monotonic()
+        state = self._state()
+        if name := not_finite(state["agent"]["weights"]):
+            raise self._diverged(f"weights of {name} are not finite")
+        # A row that the snapshot counts on must not be lost, even if the power fails.
+        self.score_log.sync()
+        self.exploration_log.sync()
+        size = snapshots.save(self.folder.subfolder("snapshots"), step, state)
+        self._saved_step = step
+        seconds = time.monotonic() - started
+        tqdm.write(
+            f"snapshot of step {step:,}: {size / 1e6:,.0f} MB in {seconds:.1f} s", file=sys.stderr
+        )
+
+    def _diverged(self, why: str) -> UserError:
+        return UserError(
+            f"training diverged at step {self.agent.step:,}: {why}; the last snapshot is from "
+            "before that, a lower learning rate may help"
+        )
 
     def _state(self) -> dict[str, Any]:
         """Everything that the rest of the run depends on."""
@@ -321,19 +381,49 @@ class Training:
             "visits": {name: visits.rows() for name, visits in self.visits.items()},
         }
 
-    def _restore(self, state: dict[str, Any]) -> None:
+    def _restore(self) -> bool:
+        """Go on from the last snapshot; return False if the run died before its first one."""
+        state = snapshots.load_latest(self.folder.path / "snapshots")
+        if state is None:
+            return False
         try:
             self.agent.restore(state["agent"])
             self.bests = Bests(**state["bests"])
-            self.last_score = state["last_score"]
+            self.last_score = float(state["last_score"])
             self.episodes = [Episode(**episode) for episode in state["episodes"]]
             for name, visits in self.visits.items():
                 visits.restore(state["visits"][name])
-            # An environment must be reset once before it can be given a state.
-            self.envs.reset(seed=[self.config.seed + env for env in range(self.config.envs)])
-            self.envs.call("restore_slot", list(state["envs"].values()))
-        except (KeyError, TypeError, ValueError) as error:
+            self._restore_envs(list(state["envs"].values()))
+        except UserError:
+            raise
+        except Exception as error:  # whatever is not as expected in a file that is whole
             raise UserError(
                 f"the snapshot in {self.folder.path} is of another version ({error!r}); start a "
                 "new run"
             ) from error
+        self._saved_step = self.agent.step
+        return True
+
+    def _restore_envs(self, states: list[dict[str, Any] | None]) -> None:
+        # An environment must be reset once before it can be given a state.
+        seeds = [self.config.seed + env for env in range(self.config.envs)]
+        frames, infos = self.envs.reset(seed=seeds)
+        anew = ~np.array(self.envs.call("restore_slot", states))
+        if anew.any():
+            print(
+                "warning: the environment has no save_state and restore_state, it starts a new "
+                "episode",
+                file=sys.stderr,
+            )
+            for env in np.flatnonzero(anew):
+                self._next_episode(env)
+            self._begin_episodes(anew, frames, infos)
+
+
+def not_finite(weights: dict[str, dict[str, dict[str, np.ndarray]]]) -> str | None:
+    """Return the name of the first learner with a weight that is infinite or not a number."""
+    for learner, parts in weights.items():
+        for arrays in parts.values():
+            if not all(np.isfinite(array).all() for array in arrays.values()):
+                return learner
+    return None

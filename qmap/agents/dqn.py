@@ -75,8 +75,12 @@ class DQNLearner(Learner):
         self.double_q = double_q
 
     def q_values(self, observations: np.ndarray) -> np.ndarray:
-        """Q-values of uint8 observations (batch, h, w, c): (batch, actions)."""
-        return self._forward(observations).numpy()
+        """Q-values of uint8 observations (batch, h, w, c): (batch, actions).
+
+        Raises:
+            FloatingPointError: they are not finite.
+        """
+        return self._finite_q(self._forward(observations))
 
     def train(self, batch: Transitions, weights: np.ndarray) -> tuple[float, np.ndarray]:
         """One update.

@@ -69,6 +69,12 @@ class Learner:
     def _descend(self, tape: tf.GradientTape, loss: tf.Tensor) -> None:
         self.optimizer.apply(tape.gradient(loss, self.optimizer.variables))
 
+    def _finite_q(self, q_values: tf.Tensor) -> np.ndarray:
+        array = q_values.numpy()
+        if not np.isfinite(array).all():
+            raise FloatingPointError(f"the Q-values of {self.name} are not finite")
+        return array
+
     def _finite(self, loss: tf.Tensor) -> float:
         value = float(loss)
         if not math.isfinite(value):

@@ -140,8 +140,12 @@ class QMapLearner(Learner):
         self.unknown_columns = unknown_columns
 
     def q_frames(self, observations: np.ndarray) -> np.ndarray:
-        """Q-frames of uint8 observations (batch, h, w, c): (batch, rows, cols, actions)."""
-        return self._forward(observations).numpy()
+        """Q-frames of uint8 observations (batch, h, w, c): (batch, rows, cols, actions).
+
+        Raises:
+            FloatingPointError: they are not finite.
+        """
+        return self._finite_q(self._forward(observations))
 
     def train(self, batch: Transitions, weights: np.ndarray) -> tuple[float, np.ndarray]:
         """One update towards all goals.

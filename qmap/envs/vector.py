@@ -11,6 +11,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
+from gymnasium.wrappers import TimeLimit
 
 from qmap.envs.wrappers import ScreenInInfo, check_contract
 
@@ -55,24 +56,60 @@ class Slot(ScreenInInfo):
         super().__init__(env)
         self.index = index
 
-    def save_slot(self) -> dict[str, np.ndarray] | None:
-        """Return the environment's state, None if it cannot be saved."""
-        save = getattr(self.env.unwrapped, "save_state", None)
-        return save() if save is not None else None
+    def save_slot(self) -> dict[str, Any] | None:
+        """Return the environment's state, None if it has no `save_state`."""
+        env = self.env.unwrapped
+        if not hasattr(env, "save_state"):
+            return None
+        return {
+            "env": env.save_state(),
+            "generator": env.np_random.bit_generator.state,
+            "elapsed": [limit._elapsed_steps for limit in self._time_limits()],
+        }
 
-    def restore_slot(self, states: list[dict[str, np.ndarray]]) -> None:
-        """Continue from this copy's own state in the list of all."""
-        self.env.unwrapped.restore_state(states[self.index])
+    def restore_slot(self, states: list[dict[str, Any] | None]) -> bool:
+        """Continue from this copy's own state in the list of all; False if there is none."""
+        state = states[self.index]
+        if state is None:
+            return False
+        env = self.env.unwrapped
+        env.restore_state(state["env"])
+        env.np_random.bit_generator.state = state["generator"]
+        for limit, elapsed in zip(self._time_limits(), state["elapsed"], strict=True):
+            limit._elapsed_steps = elapsed
+        return True
+
+    def _time_limits(self) -> list[TimeLimit]:
+        """Return the time limits, of which Gymnasium offers no way to save how far they are."""
+        env, limits = self.env, []
+        while isinstance(env, gymnasium.Wrapper):
+            limits += [env] * isinstance(env, TimeLimit)
+            env = env.env
+        return limits
 
     def screen(self) -> np.ndarray:
         """Return the screen as it is now."""
         return self.env.render()
 
 
+def close_vector(envs: VectorEnv) -> None:
+    """Close the environments; no worker process outlives this, also where one has died."""
+    try:
+        envs.close()
+    except (EOFError, OSError):
+        pass  # a worker that has died does not answer
+    finally:
+        for process in getattr(envs, "processes", ()):
+            process.kill()
+
+
 def _make_slot(make_env: MakeEnv, index: int) -> gymnasium.Env:
     if multiprocessing.parent_process() is not None:
-        # Ctrl-C reaches workers too; they must live until the training has saved their state.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # What stops the training may reach workers too (Ctrl-C does); they must live until it has
+        # saved their state. They end when it does, because then their pipe is closed.
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), signal.SIG_IGN)
     return Slot(make_env(), index)
 
 

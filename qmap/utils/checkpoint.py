@@ -24,6 +24,7 @@ TREE = "tree.json"
 # What text in the tree begins with that stands for an array, or that only looks as if it did.
 ARRAY = "array:"
 TEXT = "text:"
+CHUNK = 2**24
 
 
 def save(path: Path, kind: str, tree: dict[str, Any]) -> int:
@@ -88,14 +89,21 @@ def load(path: Path, kind: str) -> dict[str, Any]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Bring a folder's list of names to the disk, where the system can."""
+    """Bring a folder's list of names to the disk, where the system can.
+
+    Raises:
+        UserError: the folder is gone or its disk is.
+    """
     if os.name != "posix":
         return
-    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise cannot("write", folder, error) from error
 
 
 def _without_arrays(tree: Any, arrays: dict[str, np.ndarray]) -> Any:
@@ -137,7 +145,13 @@ def _read_array(member: Any, size: int) -> np.ndarray:
     if dtype.hasobject or fortran_order or math.prod(shape) * dtype.itemsize > size:
         raise ValueError("not an array of this project")
     array = np.empty(shape, dtype)
-    if member.readinto(array.reshape(-1).view(np.uint8).data) != array.nbytes or member.read(1):
+    rest = array.reshape(-1).view(np.uint8).data
+    # In parts, because a member is read into a copy first.
+    while rest:
+        if not (count := member.readinto(rest[:CHUNK])):
+            raise ValueError("an array of the wrong size")
+        rest = rest[count:]
+    if member.read(1):
         raise ValueError("an array of the wrong size")
     return array
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import numbers
 import os
@@ -60,6 +61,17 @@ class CSVLogger:
             raise ValueError(f"{len(values)} values for the columns {', '.join(self.columns)}")
         self._append(",".join(map(_text, values)).encode() + b"\n")
 
+    def sync(self) -> None:
+        """Bring the rows to the disk, so that even a power failure leaves them.
+
+        Raises:
+            UserError: the disk does not take them.
+        """
+        try:
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise cannot("write", self.path, error) from error
+
     def close(self) -> None:
         """Close the file; further rows are errors."""
         self._file.close()
@@ -77,6 +89,8 @@ class CSVLogger:
 
     def _append(self, line: bytes) -> None:
         try:
+            if os.fstat(self._file.fileno()).st_nlink == 0:
+                raise FileNotFoundError(errno.ENOENT, "it was removed during the run")
             rest = memoryview(line)
             while rest:
                 rest = rest[self._file.write(rest) :]

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+import threading
 from types import FrameType, TracebackType
 
 
 class Interrupt:
-    """While entered, SIGINT and SIGTERM only set `signal`; a second one ends the process at once.
+    """While entered, a SIGINT, SIGTERM or SIGHUP only sets `signal`; a second ends the process.
+
+    The second one does so at once, even while the main thread trains or writes a large file. Python
+    calls signal handlers in that thread and only when it is back from what it is doing; here the
+    signals are read by a thread of their own. A signal that the process ignores (as `nohup` makes
+    it ignore SIGHUP) stays ignored.
 
     Attributes:
         signal: number of the signal that came, None if none did.
     """
 
-    SIGNALS = (signal.SIGINT, signal.SIGTERM)
+    NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 
     def __init__(self) -> None:
         self.signal: int | None = None
@@ -26,7 +33,17 @@ class Interrupt:
 
     def __enter__(self) -> Interrupt:
         """Take over the signals."""
-        self._previous = {number: signal.signal(number, self._note) for number in self.SIGNALS}
+        self._reader, self._writer = socket.socketpair()
+        self._writer.setblocking(False)
+        numbers = [getattr(signal, name) for name in self.NAMES if hasattr(signal, name)]
+        self._previous = {
+            number: signal.signal(number, _nothing)
+            for number in numbers
+            if signal.getsignal(number) != signal.SIG_IGN
+        }
+        self._previous_fd = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+        self._listener = threading.Thread(target=self._listen, name="signals", daemon=True)
+        self._listener.start()
         return self
 
     def __exit__(
@@ -36,10 +53,33 @@ class Interrupt:
         traceback: TracebackType | None,
     ) -> None:
         """Give the signals back."""
+        signal.set_wakeup_fd(self._previous_fd)
         for number, handler in self._previous.items():
             signal.signal(number, handler)
+        self._writer.close()
+        self._listener.join()
+        self._reader.close()
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.signal is not None:
-            os._exit(128 + number)
-        self.signal = number
+    def _listen(self) -> None:
+        while received := self._reader.recv(1):
+            number = received[0]
+            if number not in self._previous:
+                continue
+            if self.signal is not None:
+                os._exit(128 + number)
+            if number == getattr(signal, "SIGHUP", None):
+                _leave_terminal()
+            self.signal = number
+
+
+def _nothing(number: int, frame: FrameType | None) -> None:
+    """Be there: a signal without a handler of Python's would not be written to the socket."""
+
+
+def _leave_terminal() -> None:
+    """Let the last words go nowhere: writing to a terminal that is gone is an error."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in (1, 2):
+        if os.isatty(descriptor):
+            os.dup2(nowhere, descriptor)
+    os.close(nowhere)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,9 @@ LOCK = ".lock"
 
 
 class RunFolder:
-    """A folder that this process owns until it ends, however it ends.
+    """A folder that this process owns until `release`, or until it ends, however it ends.
+
+    Files that a killed process left half-written are removed.
 
     Args:
         path: the folder, which must exist.
@@ -40,6 +44,9 @@ class RunFolder:
             ) from None
         except OSError as error:
             raise cannot("write", path, error) from error
+        with suppress(OSError):
+            for part in (*path.glob(".*.part"), *path.glob("*/.*.part")):
+                part.unlink()
 
     @classmethod
     def create(cls, parent: Path, seed: int, program: str) -> RunFolder:
@@ -75,10 +82,23 @@ class RunFolder:
         return folder
 
     def write_config(self, options: Any) -> None:
-        """Write what is run: the program and all its options, a dataclass."""
+        """Write what is run: the program and all its options, a dataclass.
+
+        Raises:
+            UserError: it cannot be written; the folder, of no use without it, is removed.
+        """
         config = {"program": self.program, "options": dataclasses.asdict(options)}
-        with atomic_file(self.path / CONFIG) as file:
-            file.write(json.dumps(config, indent=2).encode() + b"\n")
+        try:
+            with atomic_file(self.path / CONFIG) as file:
+                file.write(json.dumps(config, indent=2).encode() + b"\n")
+        except UserError:
+            self.release()
+            shutil.rmtree(self.path, ignore_errors=True)
+            raise
+
+    def release(self) -> None:
+        """Let other processes have the folder."""
+        self._lock.release()
 
 
 def read_config(folder: Path, program: str) -> dict[str, Any]:

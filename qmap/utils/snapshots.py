@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,11 @@ from qmap.utils import checkpoint
 from qmap.utils.errors import UserError
 
 KIND = "snapshot"
-KEPT = 2
+DAMAGED = ".damaged"
 
 
 def save(folder: Path, step: int, tree: dict[str, Any]) -> int:
-    """Write the snapshot of `step`, then remove all but the newest two.
+    """Write the snapshot of `step`, then remove all others but the one before it.
 
     Returns:
         The size of the snapshot in bytes.
@@ -22,32 +23,50 @@ def save(folder: Path, step: int, tree: dict[str, Any]) -> int:
     Raises:
         UserError: it cannot be written; the snapshots that were there stay as they were.
     """
-    size = checkpoint.save(folder / f"step_{step}.{KIND}", KIND, tree)
-    for path in _newest_first(folder)[KEPT:]:
-        path.unlink(missing_ok=True)
+    size = checkpoint.save(_path(folder, step), KIND, tree)
+    there = steps(folder)
+    before = max((each for each in there if each < step), default=step)
+    for each in there:
+        if each not in (step, before):
+            _path(folder, each).unlink(missing_ok=True)
     return size
 
 
-def load_latest(folder: Path) -> dict[str, Any]:
-    """Read the newest snapshot that is whole; a damaged one is named and skipped.
+def load_latest(folder: Path) -> dict[str, Any] | None:
+    """Read the newest snapshot that is whole.
+
+    A damaged one is named, skipped for the one before, and renamed to NAME.damaged, so that it does
+    not count as the one before the next.
+
+    Returns:
+        What was saved, or None if there are no snapshots because none was written yet.
 
     Raises:
-        UserError: there is none.
+        UserError: there are snapshots, but none can be used.
     """
-    for path in _newest_first(folder):
+    there = steps(folder)
+    damaged: list[Path] = []
+    for step in sorted(there, reverse=True):
         try:
-            return checkpoint.load(path, KIND)
+            tree = checkpoint.load(_path(folder, step), KIND)
         except UserError as error:
             print(f"warning: {error}; trying the one before", file=sys.stderr)
-    raise UserError(
-        f"there is no usable snapshot in {folder}; expected step_N.{KIND}, start a new run instead"
-    )
+            damaged.append(_path(folder, step))
+            continue
+        for path in damaged:
+            with suppress(OSError):
+                path.rename(path.with_name(path.name + DAMAGED))
+        return tree
+    if there:
+        raise UserError(f"no snapshot in {folder} can be used; start a new run instead")
+    return None
 
 
-def _newest_first(folder: Path) -> list[Path]:
-    paths = [path for path in folder.glob(f"step_*.{KIND}") if _step(path).isdecimal()]
-    return sorted(paths, key=lambda path: int(_step(path)), reverse=True)
+def _path(folder: Path, step: int) -> Path:
+    return folder / f"step_{step}.{KIND}"
 
 
-def _step(path: Path) -> str:
-    return path.stem.removeprefix("step_")
+def steps(folder: Path) -> list[int]:
+    """Return the steps of which there are snapshots."""
+    names = [path.stem.removeprefix("step_") for path in folder.glob(f"step_*.{KIND}")]
+    return [int(name) for name in names if name.isdecimal() and str(int(name)) == name]
