@@ -1,4 +1,5 @@
-; Enemies: snails turn at walls and fall off edges, beetles are faster and turn at edges, too.
+; Enemies: snails turn at walls and fall off edges, beetles are faster and turn at edges, too, moths
+; fly to the left in waves.
 ; enemy_x, enemy_y is the middle of a box of 14 x 16 pixels.
 
 ENEMY_NONE     = 0
@@ -7,6 +8,7 @@ ENEMY_SQUASHED = 4
 
 KIND_SNAIL  = 0
 KIND_BEETLE = 2
+KIND_MOTH   = 4
 
 ENEMY_HALF      = 7             ; half its width
 ENEMY_REACH     = 12            ; columns between the middles at which the fox is touched
@@ -49,6 +51,7 @@ APPEAR_AHEAD    = 256 + 16      ; columns right of the screen's left edge
         lda a:2,y
         sta enemy_y,x
         stz enemy_x_sub,x
+        sta enemy_height,x
         stz enemy_vy,x
         stz enemy_frames,x
         lda a:4,y
@@ -63,7 +66,7 @@ APPEAR_AHEAD    = 256 + 16      ; columns right of the screen's left edge
         bra @next
 @done:  rts
 
-speeds: .word .loword(-$0078), .loword(-$00B0)
+speeds: .word .loword(-$0078), .loword(-$00B0), .loword(-$00A0)
 .endproc
 
 .proc run_enemies
@@ -120,6 +123,9 @@ speeds: .word .loword(-$0078), .loword(-$00B0)
         clc
         adc enemy_x,x
         sta enemy_x,x
+        lda enemy_kind,x
+        cmp #KIND_MOTH
+        beq fly
 
         jsr ahead
         ldx slot
@@ -169,6 +175,24 @@ speeds: .word .loword(-$0078), .loword(-$00B0)
         bcs @done
         jmp turn
 @done:  rts
+.endproc
+
+; The wave of the moth in slot X: 128 frames.
+.proc fly
+        lda enemy_frames,x
+        lsr
+        and #$3E
+        tay
+        lda wave,y
+        clc
+        adc enemy_height,x
+        sta enemy_y,x
+        rts
+
+wave:   .word 0, 4, 7, 11, 14, 16, 18, 19, 20, 19, 18, 16, 14, 11, 7, 4
+        .word 0, .loword(-4), .loword(-7), .loword(-11), .loword(-14), .loword(-16), .loword(-18)
+        .word .loword(-19), .loword(-20), .loword(-19), .loword(-18), .loword(-16), .loword(-14)
+        .word .loword(-11), .loword(-7), .loword(-4)
 .endproc
 
 ; Put the column in front of the enemy in t1.
@@ -312,4 +336,5 @@ speeds: .word .loword(-$0078), .loword(-$00B0)
 pictures:
         .word SNAIL_1, SNAIL_2, SNAIL_SQUASHED, SNAIL_SQUASHED
         .word BEETLE_1, BEETLE_2, BEETLE_SQUASHED, BEETLE_SQUASHED
+        .word MOTH_1, MOTH_2, MOTH_SQUASHED, MOTH_SQUASHED
 .endproc

@@ -2,6 +2,7 @@
 
 SLIDE_SPEED  = 2
 POLE_FOOT    = 176              ; row of the top of the block that the pole stands on
+DEN_DISTANCE = 112              ; columns from the pole to the middle of the den
 RUN_OFF      = 100              ; frames
 TIME_POINTS  = 10               ; for each unit of the timer
 FLAG_POINTS  = 20               ; for each pixel above the pole's foot, rounded to 16 pixels
@@ -83,11 +84,18 @@ FLAG_POINTS  = 20               ; for each pixel above the pole's foot, rounded 
 @run:   lda state_frames
         cmp #RUN_OFF
         bcs @bonus
+        lda flag_column
+        clc
+        adc #DEN_DISTANCE
+        cmp player_x
+        bcc @home
         lda #$0180
         sta player_vx
         stz joy
         jsr apply_gravity
         jmp move
+@home:  inc hidden
+        rts
 @bonus: stz player_vx
         lda timer
         beq @leave

@@ -19,7 +19,7 @@ FONT_LOOK = $2000               ; in front of everything, palette 0
 
 .proc clear_text_rows
         lda #FONT_LOOK
-        ldx #126
+        ldx #190
 @clear: sta text,x
         dex
         dex

@@ -18,10 +18,12 @@ TIMER_FRAMES = 24               ; frames in a unit of the timer
         lsr
         inc
         sta world
+        sta start_world         ; START on the title tries the last level again
         lda level_index
         and #1
         inc
         sta level
+        sta start_level
         stz mode
         stz engine_state
         rep #$20

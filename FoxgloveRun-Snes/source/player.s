@@ -35,6 +35,7 @@ PIT          = 236              ; the fox is lost below this row
         stz coyote
         stz jump_wanted
         stz stride
+        stz hidden
         lda #1
         sta on_ground
         jmp export_position
@@ -534,7 +535,10 @@ COIN_POINTS = 100
 .endproc
 
 .proc draw_player
-        lda player_x
+        lda hidden
+        beq @shown
+        rts
+@shown: lda player_x
         sec
         sbc window_column
         sec

@@ -9,7 +9,7 @@ TITLE_TEXT  = VRAM_TEXT_MAP + 32 * 16
         ldx #.loword(title_uploads)
         jsr upload_all
         lda #TITLE_TEXT
-        ldx #128
+        ldx #192
         jsr place_text
         lda #.loword(title_sky)
         ldx #^title_sky
@@ -128,20 +128,20 @@ TITLE_TEXT  = VRAM_TEXT_MAP + 32 * 16
         ldy #2 * 10
         jsr write_text
 @off:   ldx #.loword(@choice)
-        ldy #64 + 2 * 8
+        ldy #128 + 2 * 8
         jsr write_text
         lda start_world
         and #$FF
-        ldy #64 + 2 * 17
+        ldy #128 + 2 * 17
         jsr write_digit
         lda start_level
         and #$FF
-        ldy #64 + 2 * 19
+        ldy #128 + 2 * 19
         jsr write_digit
         lda #1
         sta text_dirty
         rts
 @start: .byte "PRESS START", 0
 @choice:
-        .byte "<  LEVEL  . >", 0
+        .byte "<  LEVEL  .   >", 0
 .endproc

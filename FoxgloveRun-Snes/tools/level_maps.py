@@ -7,7 +7,7 @@ A level file has the line `theme NAME` and then 14 rows of the same length, one 
     o  coin              ?  box with a coin   T  tree stump, two wide
     f  foxglove (two high, this is its foot)  t  grass           b  bush, two wide
     S  the start         F  the flag's top    D  the den's top left corner, 3 x 3
-    s  snail             e  beetle
+    s  snail             e  beetle           m  moth
 """
 
 import sys
@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 ROWS = 14
 EMPTY, SOLID, ONE_WAY, COIN, BOX = 0, 2, 4, 6, 8  # as in tiles.s
-SNAIL, BEETLE = 0, 2  # as in enemies.s
+ENEMIES = {"s": 0, "e": 2, "m": 4}  # as in enemies.s
 
 
 class Metatile(NamedTuple):
@@ -46,8 +46,8 @@ METATILES = (
     Metatile("stump_top_right", SOLID),
     Metatile("stump_left", SOLID),
     Metatile("stump_right", SOLID),
-    Metatile("foxglove_top"),
-    Metatile("foxglove"),
+    Metatile("foxglove_top", palette="common"),
+    Metatile("foxglove", palette="common"),
     Metatile("grass"),
     Metatile("bush_left"),
     Metatile("bush_right"),
@@ -86,8 +86,8 @@ def read_level(path: Path) -> Level:
         for x, character in enumerate(row):
             if character == "S":
                 start = (x * 16 + 8, y * 16 + 6)
-            elif character in "se":
-                enemies.append((x * 16 + 8, y * 16 + 8, SNAIL if character == "s" else BEETLE))
+            elif character in ENEMIES:
+                enemies.append((x * 16 + 8, y * 16 + 8, ENEMIES[character]))
             elif character == "F":
                 flag = (x * 16 + 8, y * 16 + 10)
                 grid[y][x] = NUMBER["pole_top"]

@@ -39,6 +39,7 @@ SMALL = {
         "THING_COIN_1", "THING_COIN_2", "THING_COIN_3", "THING_SPARKLE_1", "THING_SPARKLE_2",
         "THING_100", "THING_200", "THING_FLAG_1", "THING_FLAG_2",
     ),
+    "moth": ("MOTH_1", "MOTH_2", "MOTH_SQUASHED"),
 }  # fmt: skip
 IN_FRONT = 0x2000
 
