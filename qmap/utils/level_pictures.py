@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -14,16 +16,20 @@ from qmap.utils.errors import UserError
 from qmap.utils.files import atomic_file, cannot
 
 SAMPLES = 5
-SPACING = 15
+SPACING = 50
+# Views of a tile from places at most this far apart, in pixels, count as the same view.
+SAME_VIEW = 4
 MAX_ROWS, MAX_COLS = 4096, 2**17
 
 
 class LevelPictures:
-    """The picture of every room, pasted together and cleared of what moves in front of it.
+    """The picture of every room, put together from tiles and cleared of what moves.
 
-    A room is one screen or a level that scrolls sideways. Up to 5 screens are kept of each column,
-    taken at least 15 steps apart; the picture shows their median, in which characters leave no
-    trace. Memory is bounded by 5 times the size of what is drawn.
+    A room is one screen or a level that scrolls sideways. It is cut into tiles half as wide as
+    the screen. Each shows the first view in which it was wholly on the screen, so that layers that
+    scroll at their own speed, and what is written on the screen, stay whole within it. Up to 5
+    screens of that view are kept, taken at least 50 steps apart: the tile is their median, in
+    which characters leave no trace. Memory is bounded by 5 times the size of what is drawn.
     """
 
     def __init__(self) -> None:
@@ -50,7 +56,7 @@ class LevelPictures:
         if known is None:
             known = self._rooms[room] = _Room(screen.shape[0], screen.shape[1])
         if known.shape == screen.shape[:2] and known.wants(window, self._clock):
-            known.add(window, screen, precision, self._clock)
+            known.add(window + known.shift(window, screen, precision), screen, self._clock)
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write `folder`/room_R.png for every room, transparent where nothing was seen.
@@ -71,75 +77,89 @@ class LevelPictures:
         """
         for room, picture in load_pictures(folder).items():
             known = self._rooms[room] = _Room(picture.shape[0], screen_width)
-            columns = np.flatnonzero(picture[..., 3].any(axis=0))
-            known.grow(picture.shape[1])
-            known.samples[0, :, columns] = picture[:, columns, :3].swapaxes(0, 1)
-            known.counts[columns] = 1
+            for start in range(0, picture.shape[1], known.tile_width):
+                part = picture[:, start : start + known.tile_width]
+                seen = np.flatnonzero(part[..., 3].any(axis=0))
+                if len(seen):
+                    first, last = int(seen[0]), int(seen[-1]) + 1
+                    pixels = part[:, first:last, :3].copy()
+                    known.tiles[start] = _Tile(start + first, start + last, None, [pixels], 0)
+
+
+@dataclass
+class _Tile:
+    """A tile: the columns first to last of the room, seen from `window`, None for a loaded one."""
+
+    first: int
+    last: int
+    window: int | None
+    samples: list[np.ndarray]
+    due: int
 
 
 class _Room:
-    """Samples of the columns of one room."""
+    """The tiles of one room, by their first column."""
 
     def __init__(self, height: int, width: int) -> None:
         self.shape = (height, width)
-        self.samples = np.zeros((SAMPLES, height, width, 3), np.uint8)
-        self.counts = np.zeros(width, np.int64)
-        self.due = np.zeros(width, np.int64)
+        self.tile_width = max(width // 2, 1)
+        self.tiles: dict[int, _Tile] = {}
 
-    def grow(self, cols: int) -> None:
-        if (more := cols - len(self.counts)) > 0:
-            self.samples = np.pad(self.samples, ((0, 0), (0, 0), (0, more), (0, 0)))
-            self.counts = np.pad(self.counts, (0, more))
-            self.due = np.pad(self.due, (0, more))
+    def _views(self, window: int) -> Iterator[tuple[int, int, int]]:
+        """Yield start of the tile, first and last column seen, for each tile on the screen."""
+        begin, end = max(window, 0), min(window + self.shape[1], MAX_COLS)
+        for start in range(begin // self.tile_width * self.tile_width, end, self.tile_width):
+            yield start, max(start, begin), min(start + self.tile_width, end)
 
-    def _columns(self, window: int) -> tuple[int, int]:
-        """Return the first column of the room on the screen and the one after the last."""
-        start = max(window, 0)
-        return start, max(min(window + self.shape[1], MAX_COLS), start)
+    def _use(self, start: int, first: int, last: int, window: int, now: int) -> str:
+        """Return what a view is good for: "replace" the tile, "sample" it again, or "" nothing."""
+        tile = self.tiles.get(start)
+        if tile is None or last - first > tile.last - tile.first:
+            return "replace"
+        same = tile.window is not None and abs(tile.window - window) <= SAME_VIEW
+        same = same and (tile.first, tile.last) == (first, last)
+        return "sample" if same and len(tile.samples) < SAMPLES and tile.due <= now else ""
 
     def wants(self, window: int, now: int) -> bool:
-        start, stop = self._columns(window)
-        counts, due = self.counts[start:stop], self.due[start:stop]
-        return len(counts) < stop - start or bool(((counts < SAMPLES) & (due <= now)).any())
+        return any(self._use(*view, window, now) for view in self._views(window))
 
-    def add(self, window: int, screen: np.ndarray, precision: int, now: int) -> None:
-        window += self._shift(window, screen, precision)
-        start, stop = self._columns(window)
-        self.grow(stop)
-        columns = np.arange(start, stop)
-        fresh = (self.counts[columns] < SAMPLES) & (self.due[columns] <= now)
-        columns = columns[fresh]
-        pixels = screen[:, columns - window].swapaxes(0, 1)
-        self.samples[self.counts[columns], :, columns] = pixels
-        self.counts[columns] += 1
-        self.due[columns] = now + SPACING
+    def add(self, window: int, screen: np.ndarray, now: int) -> None:
+        for start, first, last in self._views(window):
+            use = self._use(start, first, last, window, now)
+            pixels = screen[:, first - window : last - window].copy() if use else screen
+            if use == "replace":
+                self.tiles[start] = _Tile(first, last, window, [pixels], now + SPACING)
+            elif use == "sample":
+                self.tiles[start].samples.append(pixels)
+                self.tiles[start].due = now + SPACING
 
-    def _shift(self, window: int, screen: np.ndarray, precision: int) -> int:
+    def shift(self, window: int, screen: np.ndarray, precision: int) -> int:
         """Return how many columns right of `window` most of the screen agrees with its picture."""
-        best, best_shift = -1.0, 0
+        agreement = [0.0] * precision
         for shift in range(precision):
-            start = max(window + shift, 0)
-            stop = min(window + shift + self.shape[1], len(self.counts))
-            known = self.counts[start:stop] > 0
-            if not known.any():
-                continue
-            left = start - window - shift
-            seen = screen[::2, left : left + len(known)][:, known]
-            same = float((seen == self.samples[0, ::2, start:stop][:, known]).mean())
-            if same > best:
-                best, best_shift = same, shift
-        return best_shift
+            same = total = 0
+            for start, first, last in self._views(window + shift):
+                if (tile := self.tiles.get(start)) is None:
+                    continue
+                first, last = max(first, tile.first), min(last, tile.last)
+                if first < last:
+                    left = first - window - shift
+                    seen = screen[::2, left : left + last - first]
+                    known = tile.samples[0][::2, first - tile.first : last - tile.first]
+                    same += int((seen == known).sum())
+                    total += seen.size
+            agreement[shift] = same / max(total, 1)
+        return int(np.argmax(agreement))
 
     def picture(self) -> np.ndarray:
         """Return the (H, W, 4) uint8 RGBA picture of what was seen."""
-        seen = int(np.flatnonzero(self.counts)[-1]) + 1 if self.counts.any() else 1
-        picture = np.zeros((self.shape[0], seen, 4), np.uint8)
-        for count in range(1, SAMPLES + 1):
-            columns = np.flatnonzero(self.counts[:seen] == count)
+        width = max((tile.last for tile in self.tiles.values()), default=1)
+        picture = np.zeros((self.shape[0], width, 4), np.uint8)
+        for tile in self.tiles.values():
             # The lower median is a color that was really there.
-            ordered = np.sort(self.samples[:count, :, columns], axis=0)
-            picture[:, columns, :3] = ordered[(count - 1) // 2]
-            picture[:, columns, 3] = 255
+            ordered = np.sort(np.stack(tile.samples), axis=0)
+            picture[:, tile.first : tile.last, :3] = ordered[(len(tile.samples) - 1) // 2]
+            picture[:, tile.first : tile.last, 3] = 255
         return picture
 
 
