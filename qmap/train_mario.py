@@ -35,7 +35,12 @@ class MarioConfig(TrainingConfig):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train as the command line says; return the exit status."""
     config = parse(MarioConfig, PROGRAM, __doc__, arguments)
-    experiment = Experiment(
+    return train(config, make_experiment(config), PROGRAM)
+
+
+def make_experiment(config: MarioConfig) -> Experiment:
+    """Return the level of the game."""
+    return Experiment(
         name=f"{config.game}_{config.level}",
         make_env=partial(
             gymnasium.make,
@@ -51,7 +56,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         video_every=10,
         highlight=is_best,
     )
-    return train(config, experiment, PROGRAM)
 
 
 def is_best(episode: Episode, bests: Bests) -> bool:

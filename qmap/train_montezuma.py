@@ -19,7 +19,12 @@ PROGRAM = "qmap.train_montezuma"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train as the command line says; return the exit status."""
     config = parse(TrainingConfig, PROGRAM, __doc__, arguments)
-    experiment = Experiment(
+    return train(config, make_experiment(), PROGRAM)
+
+
+def make_experiment() -> Experiment:
+    """Return the game."""
+    return Experiment(
         name="montezuma",
         make_env=partial(
             gymnasium.make,
@@ -31,7 +36,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         video_every=100,
         highlight=has_score,
     )
-    return train(config, experiment, PROGRAM)
 
 
 def has_score(episode: Episode, bests: Bests) -> bool:

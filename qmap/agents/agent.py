@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from qmap.agents.priorities import Priorities
 from qmap.agents.q_map import QMapLearner
 from qmap.agents.replay import Replay
 from qmap.agents.schedules import linear
+from qmap.agents.together import together
 from qmap.utils.command_line import option
 
 
@@ -175,10 +177,16 @@ class Agent:
         ]
         needs_q_frames = any(need.q_frames for need in needs)
         needs_greedy = any(need.greedy_action for need in needs)
+        passes = {}
         if needs_q_frames or needs_greedy:
             observations = self.observations()
-        self.q_frames = self.q_map.q_frames(observations) if needs_q_frames else None
-        greedy = self.dqn.q_values(observations).argmax(axis=-1) if needs_greedy else None
+        if needs_q_frames:
+            passes["q_map"] = partial(self.q_map.q_frames, observations)
+        if needs_greedy:
+            passes["dqn"] = partial(self.dqn.q_values, observations)
+        values = together(passes)
+        self.q_frames = values.get("q_map")
+        greedy = values["dqn"].argmax(axis=-1) if needs_greedy else None
         return np.array(
             [
                 policy.act(
@@ -217,8 +225,7 @@ class Agent:
         if self.step < settings.learning_starts:
             return
         for _ in range(self.due(settings.train_every)):
-            for learner in self.learners:
-                self._train(learner)
+            self._train()
         if self.due(settings.target_every):
             for learner in self.learners:
                 learner.update_target()
@@ -227,14 +234,21 @@ class Agent:
         """How many multiples of `every` the last step of all environments reached."""
         return self.step // every - (self.step - len(self.policies)) // every
 
-    def _train(self, learner: QMapLearner | DQNLearner) -> None:
+    def _train(self) -> None:
+        """One update of each learner, on a batch of its own."""
         settings = self.settings
-        priorities = self.replay.priorities[learner.name]
         beta = linear(self.step, settings.steps, settings.beta, 1.0)
-        slots = priorities.sample(self.generator, settings.batch)
-        batch = self.replay.transitions(slots, settings.n_steps)
-        _, errors = learner.train(batch, priorities.weights(slots, beta))
-        priorities.update(slots, errors)
+        slots, updates = {}, {}
+        for learner in self.learners:
+            priorities = self.replay.priorities[learner.name]
+            slots[learner.name] = priorities.sample(self.generator, settings.batch)
+            updates[learner.name] = partial(
+                learner.train,
+                self.replay.transitions(slots[learner.name], settings.n_steps),
+                priorities.weights(slots[learner.name], beta),
+            )
+        for name, (_, errors) in together(updates).items():
+            self.replay.priorities[name].update(slots[name], errors)
 
     def weights(self) -> dict[str, Any]:
         """Networks and optimizers: what a run on another level can start from."""

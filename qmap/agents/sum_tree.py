@@ -37,6 +37,11 @@ class SumTree:
         """The smallest positive value, infinity if there is none."""
         return float(self._minima[-1][0, 0])
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of both trees."""
+        return sum(level.nbytes for level in (*self._sums, *self._minima))
+
     def __getitem__(self, indices: np.ndarray) -> np.ndarray:
         """Values at `indices`."""
         return self._sums[0].reshape(-1)[indices]

@@ -1,0 +1,1 @@
+"""How fast the trainings are, and how fast the machine lets them be."""

@@ -1,0 +1,275 @@
+"""The training on a game, measured from outside while it runs, and its floor."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+import statistics
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from unittest.mock import patch
+
+import gymnasium
+import numpy as np
+from gymnasium.vector import AsyncVectorEnv
+
+import qmap.agents.agent
+from benchmarks.floor import BareEmulator, Event, Floor
+from benchmarks.machine import cores, peak_memory
+from benchmarks.stopwatch import Stopwatch
+from qmap.agents.agent import Agent
+from qmap.agents.together import together
+from qmap.config import TrainingConfig
+from qmap.experiment import Experiment, make_agent
+from qmap.training import train
+
+BLOCK = 100  # steps that are measured in a row, each time followed by their floor
+NETWORKS_AND_EMULATOR = ("emulator", "acting", "learning")
+
+
+@dataclass(frozen=True)
+class GameFigures:
+    """What was measured: medians over blocks of steps.
+
+    Attributes:
+        steps_per_second: agent steps of the whole training.
+        ms: milliseconds per step by part: `emulator` with preprocessing, networks in `acting`,
+            `choosing` goals and actions, `sampling` with priorities, networks in `learning`, and
+            `other`, which is storing, logging and the loop.
+        floor_ms: the same for the floor: `emulator`, `acting` and `learning`.
+        floor_ratio: time of the floor by time of the training; 1 is perfect.
+        outside: share of the time that is spent neither in networks nor in the emulator.
+        update_ms: milliseconds of an update of each learner when the other one does nothing.
+        replay_bytes_per_transition: in the replay with its priorities.
+        peak_memory_bytes: of the process, before the floor takes its share.
+    """
+
+    steps_per_second: float
+    ms: dict[str, float]
+    floor_ms: dict[str, float]
+    floor_ratio: float
+    outside: float
+    update_ms: dict[str, float]
+    replay_bytes_per_transition: float
+    peak_memory_bytes: int
+
+
+def measure(
+    config: TrainingConfig,
+    experiment: Experiment,
+    bare_emulator: BareEmulator,
+    *,
+    steps: int,
+    warmup: int,
+) -> GameFigures:
+    """Train for a while and return what that costs.
+
+    Args:
+        config: the training; without videos.
+        experiment: the game.
+        bare_emulator: the game's emulator without any processing of its screen.
+        steps: steps to measure, in blocks of 100.
+        warmup: steps before them, once goals of the Q-map are in use.
+
+    Raises:
+        UserError: the game cannot be played here.
+    """
+    probe = Probe(config, experiment, bare_emulator, -(-steps // BLOCK), warmup)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        contextlib.redirect_stderr(io.StringIO()),
+        probe.installed(),
+        contextlib.suppress(Enough),
+    ):
+        config = dataclasses.replace(config, path=folder)
+        train(config, dataclasses.replace(experiment, make_env=probe.make_env), __name__)
+    return probe.figures()
+
+
+class Enough(BaseException):
+    """All blocks are measured. No error, so that nothing takes it for one."""
+
+
+class TimedEnv(gymnasium.Wrapper):
+    """An environment whose steps are timed."""
+
+    def __init__(self, env: gymnasium.Env, stopwatch: Stopwatch, events: list[Event]) -> None:
+        super().__init__(env)
+        self._stopwatch = stopwatch
+        self._events = events
+
+    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+        """Step the environment and note that."""
+        self._events.append(("emulator", ()))
+        with self._stopwatch.part("emulator"):
+            return self.env.step(action)
+
+    def reset(self, **options: Any) -> tuple[Any, dict[str, Any]]:
+        """Reset the environment."""
+        with self._stopwatch.part("emulator"):
+            return self.env.reset(**options)
+
+
+class Probe:
+    """Watches a training: times its parts and writes down which networks ran when.
+
+    First, the replay is filled without training until goals may be chosen; then follow the
+    warm-up and the blocks. After each block the floor does again what the block did, so that both
+    see the same machine if that is shared with others.
+    """
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        experiment: Experiment,
+        bare_emulator: BareEmulator,
+        blocks: int,
+        warmup: int,
+    ) -> None:
+        self.config = config
+        self.experiment = experiment
+        self.bare_emulator = bare_emulator
+        self.blocks = blocks
+        self.filled = 2 * config.learning_starts
+        self.next_stop = self.filled + warmup
+        self.stopwatch = Stopwatch()
+        self.events: list[Event] = []
+        self.times: list[dict[str, float]] = []
+        self.floor_times: list[dict[str, float]] = []
+        self.floor: Floor | None = None
+        self.env: gymnasium.Env | None = None
+
+    @contextlib.contextmanager
+    def installed(self) -> Iterator[None]:
+        """Watch the training that is run inside the `with` block."""
+        watched = {
+            "act": self._act(Agent.act),
+            "train": self._train(Agent.train),
+        }
+        step_wait = self._step_wait(AsyncVectorEnv.step_wait)
+        with (
+            patch.multiple(Agent, **watched),
+            patch.object(qmap.agents.agent, "together", self._together),
+            patch.object(AsyncVectorEnv, "step_wait", step_wait),
+        ):
+            yield
+
+    @property
+    def make_env(self) -> Callable[[], gymnasium.Env]:
+        """Makes an environment that is watched, or one for a worker process."""
+        if self.config.envs > 1:
+            return self.experiment.make_env
+        return self._make_watched
+
+    def _make_watched(self) -> gymnasium.Env:
+        self.env = TimedEnv(self.experiment.make_env(), self.stopwatch, self.events)
+        return self.env
+
+    def figures(self) -> GameFigures:
+        """Return what all blocks together say."""
+        totals = [sum(times.values()) for times in self.times]
+        floors = [sum(times.values()) for times in self.floor_times]
+        outside = [
+            1.0 - sum(times.get(part, 0.0) for part in NETWORKS_AND_EMULATOR) / total
+            for times, total in zip(self.times, totals, strict=True)
+        ]
+        return GameFigures(
+            steps_per_second=1e3 / statistics.median(totals),
+            ms=_medians(self.times),
+            floor_ms={k: v for k, v in _medians(self.floor_times).items() if k != "other"},
+            floor_ratio=statistics.median(np.divide(floors, totals)),
+            outside=statistics.median(outside),
+            update_ms=self.update_ms,
+            replay_bytes_per_transition=self.bytes_per_transition,
+            peak_memory_bytes=self.peak_memory,
+        )
+
+    def _act(self, act: Callable[[Agent], np.ndarray]) -> Callable[[Agent], np.ndarray]:
+        def watched(agent: Agent) -> np.ndarray:
+            if agent.step >= self.next_stop:
+                self._end_block(agent)
+            with self.stopwatch.part("choosing"):
+                return act(agent)
+
+        return watched
+
+    def _train(self, train: Callable[[Agent], None]) -> Callable[[Agent], None]:
+        def watched(agent: Agent) -> None:
+            if agent.step >= self.filled:
+                with self.stopwatch.part("sampling"):
+                    train(agent)
+
+        return watched
+
+    def _together(self, calls: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
+        part = "learning" if self.stopwatch.current == "sampling" else "acting"
+        if calls:
+            self.events.append((part, tuple(sorted(calls))))
+        with self.stopwatch.part(part):
+            return together(calls)
+
+    def _step_wait(self, step_wait: Callable[..., Any]) -> Callable[..., Any]:
+        def watched(*args: Any, **kwargs: Any) -> Any:
+            self.events += [("emulator", ())] * self.config.envs
+            with self.stopwatch.part("emulator"):
+                return step_wait(*args, **kwargs)
+
+        return watched
+
+    def _end_block(self, agent: Agent) -> None:
+        """Note the block's times, let the floor do the same, begin the next block."""
+        times = self.stopwatch.read()
+        if self.floor is None:  # that was the warm-up
+            self.peak_memory = peak_memory()
+            self.bytes_per_transition = bytes_per_transition(agent)
+            self.floor = self._make_floor(agent)
+        else:
+            steps = agent.step - self.block_start
+            self.times.append(_per_step(times, steps))
+            with self.bare_emulator(self.env or self.experiment.make_env()) as emulate:
+                seconds = self.floor.seconds(self.events, emulate)
+            if self.config.envs > 1:
+                seconds["emulator"] /= min(self.config.envs, cores())
+            self.floor_times.append(_per_step(seconds, steps))
+        if len(self.times) == self.blocks:
+            self.update_ms = {k: 1e3 * v for k, v in self.floor.alone("learning").items()}
+            raise Enough
+        self.block_start = agent.step
+        self.next_stop = agent.step + BLOCK
+        self.events.clear()
+        self.stopwatch.reset()
+
+    def _make_floor(self, agent: Agent) -> Floor:
+        observations = agent.observations()
+        twin = make_agent(
+            dataclasses.replace(self.config, replay=1000),
+            self.experiment,
+            (*observations.shape[1:3], observations.shape[3] // self.config.stack),
+            agent.replay.coords_shape,
+            agent.policies[0].n_actions,
+        )
+        slots = np.arange(self.config.batch) + agent.replay.history
+        return Floor(
+            twin.learners,
+            agent.replay.transitions(slots),
+            observations,
+        )
+
+
+def bytes_per_transition(agent: Agent) -> float:
+    """Bytes of the replay and its priorities for each stored transition."""
+    replay = agent.replay
+    trees = sum(priorities.tree.nbytes for priorities in replay.priorities.values())
+    return replay.nbytes / len(replay) + trees / replay.capacity
+
+
+def _per_step(seconds: Mapping[str, float], steps: int) -> dict[str, float]:
+    return {part: 1e3 * value / steps for part, value in seconds.items()}
+
+
+def _medians(times: list[dict[str, float]]) -> dict[str, float]:
+    parts = sorted({part for block in times for part in block})
+    return {part: statistics.median(block.get(part, 0.0) for block in times) for part in parts}

@@ -1,0 +1,100 @@
+"""Steps per second of the trainings at the published settings: `python -m benchmarks.throughput`.
+
+Prints where the time goes and, beside it, the floor: the same networks, optimizer updates and
+emulator alone, in the same rhythm in the same process. Floor / actual is 1 for a training in which
+nothing else takes any time.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from qmap.utils import command_line
+from qmap.utils.command_line import option
+from qmap.utils.errors import UserError
+from qmap.utils.files import atomic_file
+
+WORKLOADS = ("montezuma", "mario", "gridworld", "replay")
+
+
+@dataclass(frozen=True)
+class BenchmarkConfig:
+    """What to measure and how long."""
+
+    workload: list[str] = option(
+        list(WORKLOADS[:3]), "what to measure", choices=WORKLOADS, nargs="+"
+    )
+    steps: int = option(1000, "agent steps, or updates of the grid world, to measure", minimum=100)
+    warmup: int = option(100, "steps before that", minimum=8)
+    dqn: bool = option(True, "without the task learner")
+    qmap: bool = option(True, "without the Q-map")
+    envs: int = option(1, "copies of the game", minimum=1)
+    json: str | None = option(None, "file for the figures", metavar="FILE")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure what the command line says, print tables, write the JSON file."""
+    program = "benchmarks.throughput"
+    config = command_line.parse(BenchmarkConfig, __doc__.partition("\n")[0], arguments, program)
+    # Worker processes import this module too, and need nothing of the following.
+    from benchmarks.machine import describe
+
+    results: dict[str, Any] = {"machine": describe()}
+    print(", ".join(f"{key} {value}" for key, value in results["machine"].items()))
+    for name in config.workload:
+        try:
+            results[name] = asdict(_measure(name, config))
+        except UserError as error:
+            print(f"\n{name}: skipped, {error}")
+        else:
+            print(f"\n{name}", *_lines(results[name]), sep="\n")
+    if config.json is not None:
+        with atomic_file(Path(config.json)) as file:
+            file.write(json.dumps(results, indent=2).encode() + b"\n")
+    return 0
+
+
+def _measure(name: str, config: BenchmarkConfig) -> Any:
+    from benchmarks import games, gridworld, replay, workloads
+
+    if name == "gridworld":
+        return gridworld.measure(updates=config.steps // 4, warmup=config.warmup // 4)
+    if name == "replay":
+        return replay.measure(capacity=500_000)
+    options = {"dqn": config.dqn, "qmap": config.qmap, "envs": config.envs, "videos": False}
+    workload = getattr(workloads, name)(**options)
+    return games.measure(
+        workload.config,
+        workload.experiment,
+        workload.bare_emulator,
+        steps=config.steps,
+        warmup=config.warmup,
+    )
+
+
+def _lines(figures: dict[str, Any]) -> Iterator[str]:
+    """The figures as lines of a table: the parts of a step first, then the rest."""
+    ms, floor = figures.get("ms", {}), figures.get("floor_ms", {})
+    if ms:
+        yield f"  {'ms':24}{'actual':>10}{'floor':>10}{'floor / actual':>16}"
+    for part in sorted(ms, key=ms.get, reverse=True):
+        line = f"  {part:24}{ms[part]:10.2f}"
+        if part in floor:
+            line += f"{floor[part]:10.2f}{floor[part] / ms[part]:16.2f}"
+        yield line
+    for name, value in figures.items():
+        if name.endswith("_bytes"):
+            yield f"  {name.removesuffix('_bytes').replace('_', ' '):24}{value / 1e6:10,.0f} MB"
+        elif name == "update_ms":
+            alone = ", ".join(f"{learner} {each:.1f}" for learner, each in value.items())
+            yield f"  {'ms of an update alone':24}{alone:>10}"
+        elif not isinstance(value, dict):
+            yield f"  {name.replace('_', ' '):24}{value:10,.2f}"
+
+
+if __name__ == "__main__":
+    command_line.run(main)
