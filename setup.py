@@ -42,6 +42,8 @@ setup(
         "imageio-ffmpeg",
         "tqdm",
         "pygame",
+        "pillow>=10.1",
+        "filelock",
     ],
     extras_require={"test": ["pytest", "pytest-timeout", "hypothesis", "ruff"]},
 )
