@@ -109,7 +109,8 @@ class Agent:
         ]
         self.learners = [learner for learner in (dqn, q_map) if learner is not None]
         # Without a learner nothing is ever sampled: only the history of a stack is kept.
-        capacity = settings.replay if self.learners else 100 * n_envs
+        history = (settings.stack - 1) * settings.skip
+        capacity = settings.replay if self.learners else (history + 2) * n_envs
         self.replay = Replay(
             capacity,
             frame_shape,

@@ -55,7 +55,7 @@ class OneLineParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print `message` and where help is, exit with status 2."""
-        self.exit(2, f"{self.prog}: {message} (--help lists the flags)\n")
+        self.exit(2, f"{self.prog}: {' '.join(message.split())} (--help lists the flags)\n")
 
 
 def typed(
@@ -99,7 +99,7 @@ def run(main: Callable[[], int | None]) -> NoReturn:
 
 
 def flag_of(name: str, default: Any = None) -> str:
-    """Return the flag of a field: `--train-every` for `train_every`, `--no-dqn` for a True `dqn`."""
+    """Return a field's flag: `--train-every` for `train_every`, `--no-dqn` for a True `dqn`."""
     return ("--no-" if default is True else "--") + name.replace("_", "-")
 
 
