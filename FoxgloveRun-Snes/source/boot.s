@@ -36,6 +36,7 @@
         ; Nothing may depend on what the memories held at power-on.
         jsr clear_work_ram
         jsr clear_video_ram
+        jsr silence
         jsr setup_video
 
         sep #$20

@@ -273,7 +273,7 @@ wave:   .word 0, 4, 7, 11, 14, 16, 18, 19, 20, 19, 18, 16, 14, 11, 7, 4
         sec
         sbc #16
         sta t3
-        lda #EFFECT_200
+        lda #EFFECT_POINTS
         jsr add_effect
         lda #STOMP_POINTS
         jsr add_score

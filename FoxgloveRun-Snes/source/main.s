@@ -1,4 +1,4 @@
-; The main loop: one turn per frame, asleep in between.
+; The main loop: one turn per frame.
 
 SCENE_NONE  = 0
 SCENE_TITLE = 2
@@ -13,8 +13,9 @@ MODE_COMPLETED = 2
         lda #$81                ; interrupt at the vertical blank, read the joypad there
         sta NMITIMEN
         rep #$20
-@wait:  wai
-        lda vblank
+        ; Not wai, which snes9x runs over and over until the interrupt, each time for fewer cycles of
+        ; the frame than these two slow instructions.
+@wait:  lda f:vblank
         beq @wait
         stz vblank
         jsr read_joypad

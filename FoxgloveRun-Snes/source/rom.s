@@ -13,12 +13,17 @@
 .a16
 .i16
 .include "boot.s"
+.include "sound.s"
 .include "main.s"
 .include "video.s"
 .include "title.s"
 .include "level.s"
 .include "tiles.s"
 .include "player.s"
+.include "collision.s"
+.include "coins.s"
+.include "death.s"
+.include "fox.s"
 .include "goal.s"
 .include "enemies.s"
 .include "effects.s"

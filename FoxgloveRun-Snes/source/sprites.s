@@ -1,13 +1,6 @@
 ; Sprites: a list is built in work RAM each frame and copied in the vertical blank.
 
-SPRITE_FLIP  = $4000
-SPRITE_FRONT = $2000            ; in front of the level, behind the text
-SPRITE_BACK  = $1000            ; behind the level
-
-PALETTE_FOX    = $0000
-PALETTE_SNAIL  = $0200
-PALETTE_BEETLE = $0400
-PALETTE_THINGS = $0600
+SPRITE_FLIP = $4000             ; mirrored left to right, in sprite_look
 
 .proc hide_sprites
         jsr begin_sprites

@@ -24,23 +24,25 @@ LEVELS = ("1_1", "1_2", "2_1", "2_2")
 THEMES = ("meadow", "forest", "dusk", "night")
 
 # Video RAM addresses, in words, as in registers.inc; PALETTES is the assembler's own mark.
-TILES, BACKGROUND, FONT, SPRITES, FAR_MAP = 0x0000, 0x1000, 0x3000, 0x4000, 0x5000
+TILES, BACKGROUND, FONT = 0x0000, 0x1000, 0x3000
+LEVEL_MAP, SPRITES, FAR_MAP = 0x3800, 0x4000, 0x5000
 PALETTES = 0x8000
 
 # Palettes of 16 colors: 0 holds the text, 8 and up are the sprites'.
 TERRAIN, COMMON, FAR, LOGO, SPRITE = 2, 3, 4, 5, 8
 
 FOX = ("STAND", "BLINK", "RUN_1", "RUN_2", "RUN_3", "RUN_4", "JUMP", "FALL", "CLIMB", "HURT")
-FOX_CHARS_END = 192
+# Small sprites that fit beside the fox's last two pictures; the others are below.
+BESIDE_FOX = 8
 SMALL = {
     "snail": ("SNAIL_1", "SNAIL_2", "SNAIL_SQUASHED"),
     "beetle": ("BEETLE_1", "BEETLE_2", "BEETLE_SQUASHED"),
     "things": (
-        "THING_COIN_1", "THING_COIN_2", "THING_COIN_3", "THING_SPARKLE_1", "THING_SPARKLE_2",
-        "THING_100", "THING_200", "THING_FLAG_1", "THING_FLAG_2",
+        *("THING_COIN_1", "THING_COIN_2", "THING_COIN_3", "THING_SPARKLE_1", "THING_SPARKLE_2"),
+        *("THING_POINTS", "THING_FLAG_1", "THING_FLAG_2"),
     ),
     "moth": ("MOTH_1", "MOTH_2", "MOTH_SQUASHED"),
-}  # fmt: skip
+}
 IN_FRONT = 0x2000
 
 
@@ -64,7 +66,7 @@ class Assets:
         (self.folder / f"{name}.bin").write_bytes(data)
         self.banks[bank].append(f'{name}: .incbin "{name}.bin"')
 
-    def uploads(self, name: str, parts: list[tuple[int, str]]) -> None:
+    def uploads(self, name: str, *parts: tuple[int, str]) -> None:
         """Write a list of uploads for upload_all: (address in video RAM, name of a file)."""
         self.lines.append(f"{name}:")
         for address, part in parts:
@@ -94,10 +96,10 @@ def add_sprites(assets: Assets, art: Path) -> dict[int, list[int]]:
     for index, (file, names) in enumerate(SMALL.items(), start=1):
         palettes[SPRITE + index], blocks = read_picture_file(art / f"{file}.txt")
         for name in names:
-            # The fox's third row of pictures is half empty.
-            first = number // 4 * 32 + number % 4 * 2 + 136 if number < 8 else (
-                FOX_CHARS_END + (number - 8) // 8 * 32 + (number - 8) % 8 * 2
-            )  # fmt: skip
+            if number < BESIDE_FOX:
+                first = 128 + 8 + number // 4 * 32 + number % 4 * 2
+            else:
+                first = 192 + (number - BESIDE_FOX) // 8 * 32 + (number - BESIDE_FOX) % 8 * 2
             chars |= chars_of(blocks[name.lower().removeprefix("thing_")], first)
             assets.lines.append(f"{name} = ${IN_FRONT + index * 0x200 + first:04X}")
             number += 1
@@ -105,12 +107,11 @@ def add_sprites(assets: Assets, art: Path) -> dict[int, list[int]]:
     return palettes
 
 
-def palette_image(palettes: dict[int, list[int]], sky: int) -> bytes:
-    """Return all 256 colors as the console wants them."""
+def palette_image(palettes: dict[int, list[int]]) -> bytes:
+    """Return all 256 colors as the console wants them. The first one is the sky's own affair."""
     colors = [0] * 256
     for number, palette in palettes.items():
         colors[number * 16 : number * 16 + len(palette)] = palette
-    colors[0] = sky
     return b"".join(color.to_bytes(2, "little") for color in colors)
 
 
@@ -130,19 +131,23 @@ def add_themes(assets: Assets, art: Path, shared: dict[int, list[int]]) -> None:
     common_palette, common = read_picture_file(art / "tiles_common.txt")
     for theme in THEMES:
         terrain_palette, terrain = read_picture_file(art / f"tiles_{theme}.txt")
-        pictures = [(common | terrain).get(tile.name) for tile in METATILES]
-        missing = [tile.name for tile, rows in zip(METATILES, pictures) if rows is None]
+        pictures = common | terrain
+        missing = [tile.name for tile in METATILES if tile.name not in pictures]
         if missing:
             sys.exit(f"art/tiles_{theme}.txt has no {', '.join(missing)}")
-        assets.add(f"{theme}_tiles", sheet_of(pictures))
+        assets.add(f"{theme}_tiles", sheet_of([pictures[tile.name] for tile in METATILES]))
         path = art / f"background_{theme}.txt"
         far_palette, sky = add_screen(assets, f"{theme}_far", path, FAR)
         assets.add(f"{theme}_sky", sky)
         palettes = shared | {TERRAIN: terrain_palette, COMMON: common_palette, FAR: far_palette}
-        assets.add(f"{theme}_palettes", palette_image(palettes, int.from_bytes(sky[3:5], "little")))
-        parts = [(TILES, "tiles"), (BACKGROUND, "far_tiles"), (FAR_MAP, "far_map"),
-                 (PALETTES, "palettes")]  # fmt: skip
-        assets.uploads(f"{theme}_uploads", [(where, f"{theme}_{what}") for where, what in parts])
+        assets.add(f"{theme}_palettes", palette_image(palettes))
+        assets.uploads(
+            f"{theme}_uploads",
+            (TILES, f"{theme}_tiles"),
+            (BACKGROUND, f"{theme}_far_tiles"),
+            (FAR_MAP, f"{theme}_far_map"),
+            (PALETTES, f"{theme}_palettes"),
+        )
     for table, text in (
         ("theme_uploads", ".loword({}_uploads)"),
         ("theme_skies", ".loword({}_sky)"),
@@ -160,11 +165,15 @@ def add_themes(assets: Assets, art: Path, shared: dict[int, list[int]]) -> None:
     logo_palette, sky = add_screen(assets, "title", art / "title.txt", LOGO)
     far_palette, _ = read_picture_file(art / "background_meadow.txt")
     assets.add("title_sky", sky)
-    assets.add("title_palettes", palette_image(
-        shared | {LOGO: logo_palette, FAR: far_palette}, int.from_bytes(sky[3:5], "little")))  # fmt: skip
-    assets.uploads("title_uploads", [(TILES, "title_tiles"), (0x3800, "title_map"),
-                   (BACKGROUND, "meadow_far_tiles"), (FAR_MAP, "meadow_far_map"),
-                   (PALETTES, "title_palettes")])  # fmt: skip
+    assets.add("title_palettes", palette_image(shared | {LOGO: logo_palette, FAR: far_palette}))
+    assets.uploads(
+        "title_uploads",
+        (TILES, "title_tiles"),
+        (LEVEL_MAP, "title_map"),
+        (BACKGROUND, "meadow_far_tiles"),
+        (FAR_MAP, "meadow_far_map"),
+        (PALETTES, "title_palettes"),
+    )
 
 
 def add_levels(assets: Assets, folder: Path) -> None:
@@ -207,7 +216,7 @@ def main(game: Path, output: Path) -> None:
     shared = {0: font_palette} | add_sprites(assets, art)
     add_themes(assets, art, shared)
     add_levels(assets, game / "levels")
-    assets.uploads("common_uploads", [(FONT, "font"), (SPRITES, "sprite_tiles")])
+    assets.uploads("common_uploads", (FONT, "font"), (SPRITES, "sprite_tiles"))
     assets.write()
     used = {bank: BANKS[bank] - room for bank, room in assets.room.items()}
     print("bytes used:", ", ".join(f"{bank} {size:,}" for bank, size in used.items()))

@@ -8,6 +8,8 @@ A background also has `sky RRGGBB RRGGBB ...`, the colors behind it from top to 
 import sys
 from pathlib import Path
 
+SKY_BANDS = 19
+
 
 def read_picture_file(path: Path) -> tuple[list[int], dict[str, list[list[int]]]]:
     """Return the palette (console colors, 0 the transparent one) and the pictures by name."""
@@ -85,30 +87,27 @@ def flat_tiles(rows: list[list[int]], palette: int) -> tuple[list[bytes], list[i
         for x in range(0, 256, 8):
             block = [row[x : x + 8] for row in rows[y : y + 8]]
             mirrored = [row[::-1] for row in block]
-            for variant, flip in (
-                (block, 0),
-                (mirrored, 0x4000),
-                (block[::-1], 0x8000),
-                (mirrored[::-1], 0xC000),
-            ):
-                number = known.get(char(variant, 0, 0))
-                if number is not None:
-                    break
-            else:
-                flip, number = 0, len(tiles)
-                tiles.append(char(block, 0, 0))
-                known[tiles[-1]] = number
-            words.append(number | palette << 10 | flip)
+            variants = {
+                0: char(block, 0, 0),
+                0x4000: char(mirrored, 0, 0),
+                0x8000: char(block[::-1], 0, 0),
+                0xC000: char(mirrored[::-1], 0, 0),
+            }
+            flip = next((flip for flip, tile in variants.items() if tile in known), 0)
+            if variants[flip] not in known:
+                known[variants[flip]] = len(tiles)
+                tiles.append(variants[flip])
+            words.append(known[variants[flip]] | palette << 10 | flip)
     return tiles, words + words[-32:] * 4
 
 
 def sky_table(path: Path) -> bytes:
-    """Return the HDMA table of the sky: 28 bands of 8 lines."""
+    """Return the HDMA table of the sky: bands of 8 lines, down to where the hills begin."""
     line = next(each for each in path.read_text().splitlines() if each.startswith("sky "))
     stops = [[int(text[n : n + 2], 16) for n in (0, 2, 4)] for text in line.split()[1:]]
     table = bytearray()
-    for band in range(28):
-        place = band / 27 * (len(stops) - 1)
+    for band in range(SKY_BANDS):
+        place = band / (SKY_BANDS - 1) * (len(stops) - 1)
         index = min(int(place), len(stops) - 2)
         share = place - index
         mixed = [
