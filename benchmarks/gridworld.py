@@ -38,10 +38,9 @@ class GridWorldFigures:
     peak_memory_bytes: int
 
 
-def measure(*, updates: int, warmup: int) -> GridWorldFigures:
+def measure(config: GridWorldConfig, *, updates: int, warmup: int) -> GridWorldFigures:
     """Update for a while, each update followed by its floor, and return what that costs."""
-    config = GridWorldConfig()
-    set_up()
+    set_up(device=config.device, precision=config.precision)
     learner, twin = make_learner(config), make_learner(config)
     generator = np.random.default_rng(config.seed)
     level = load_level(config.train_level)

@@ -33,6 +33,10 @@ class BenchmarkConfig:
     dqn: bool = option(True, "without the task learner")
     qmap: bool = option(True, "without the Q-map")
     envs: int = option(1, "copies of the game", minimum=1)
+    precision: str = option(
+        "float32", "what the networks multiply in", choices=("float32", "bfloat16")
+    )
+    device: str = option("auto", "where the networks run", choices=("auto", "cpu", "gpu"))
     json: str | None = option(None, "file for the figures", metavar="FILE")
 
 
@@ -61,12 +65,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _measure(name: str, config: BenchmarkConfig) -> Any:
     from benchmarks import games, gridworld, replay, workloads
 
+    computing = {"precision": config.precision, "device": config.device}
     if name == "gridworld":
-        return gridworld.measure(updates=config.steps // 4, warmup=config.warmup // 4)
+        options = gridworld.GridWorldConfig(**computing)
+        return gridworld.measure(options, updates=config.steps // 4, warmup=config.warmup // 4)
     if name == "replay":
         return replay.measure(capacity=500_000)
-    options = {"dqn": config.dqn, "qmap": config.qmap, "envs": config.envs, "videos": False}
-    workload = getattr(workloads, name)(**options)
+    workload = getattr(workloads, name)(
+        dqn=config.dqn, qmap=config.qmap, envs=config.envs, videos=False, **computing
+    )
     return games.measure(
         workload.config,
         workload.experiment,

@@ -51,10 +51,16 @@ class TrainingConfig(AgentSettings):
     checkpoint_every: int = option(100_000, "steps between checkpoints for --load", minimum=1)
     save_every: int = option(50_000, "steps between snapshots for --resume", minimum=1)
     deterministic: bool = option(False, "make equal runs equal bit for bit, more slowly")
+    precision: str = option(
+        "float32",
+        "what the networks multiply in; bfloat16 is faster where the machine has it",
+        choices=("float32", "bfloat16"),
+    )
+    device: str = option("auto", "where the networks run", choices=("auto", "cpu", "gpu"))
 
 
 # What may differ when a run goes on: how it is watched and where its game is, not what it computes.
-MAY_DIFFER = ("resume", "render", "videos", "rom", "game_dir")
+MAY_DIFFER = ("resume", "render", "videos", "device", "rom", "game_dir")
 
 
 def parse(

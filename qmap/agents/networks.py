@@ -67,10 +67,10 @@ class ConvQFrames(keras.Model):
         x = scaled(observations, self.compute_dtype)
         x = _through(self.encoder, x)
         x = self.unflatten(_through(self.hidden, self.flatten(x)))
-        q_frames = _through(self.advantage, x)
+        q_frames = tf.cast(_through(self.advantage, x), tf.float32)
         if self.value:
-            q_frames = duel(_through(self.value, x), q_frames)
-        return tf.cast(q_frames, tf.float32)
+            q_frames = duel(tf.cast(_through(self.value, x), tf.float32), q_frames)
+        return q_frames
 
 
 class DenseQFrames(keras.Model):
@@ -116,10 +116,10 @@ class DenseQFrames(keras.Model):
         """Map (batch, height, width, channels) uint8 to (batch, rows, cols, actions) float32."""
         x = self.flatten(scaled(observations, self.compute_dtype))
         x = _through(self.hidden, x)
-        q_frames = _through(self.advantage, x)
+        q_frames = tf.cast(_through(self.advantage, x), tf.float32)
         if self.value:
-            q_frames = duel(_through(self.value, x), q_frames)
-        return tf.cast(q_frames, tf.float32)
+            q_frames = duel(tf.cast(_through(self.value, x), tf.float32), q_frames)
+        return q_frames
 
 
 class DuelingDQN(keras.Model):
@@ -157,8 +157,8 @@ class DuelingDQN(keras.Model):
         """Map (batch, height, width, channels) uint8 to (batch, actions) float32."""
         x = scaled(observations, self.compute_dtype)
         x = self.flatten(_through(self.encoder, x))
-        q_values = duel(_through(self.value, x), _through(self.advantage, x))
-        return tf.cast(q_values, tf.float32)
+        value = tf.cast(_through(self.value, x), tf.float32)
+        return duel(value, tf.cast(_through(self.advantage, x), tf.float32))
 
 
 class DenseNorm(keras.Layer):
