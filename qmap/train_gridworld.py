@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ import numpy as np
 from tqdm import tqdm
 
 from qmap.agents.device import set_up
+from qmap.agents.learner import all_finite
 from qmap.agents.q_map import QMapLearner
 from qmap.agents.replay import Transitions
 from qmap.config import parse
@@ -30,6 +32,7 @@ from qmap.utils.errors import UserError
 from qmap.utils.files import atomic_file
 from qmap.utils.interrupt import Interrupt
 from qmap.utils.run_folder import RunFolder
+from qmap.utils.tolerance import Tolerance
 from qmap.utils.window import LiveWindow
 
 PROGRAM = "qmap.train_gridworld"
@@ -74,6 +77,12 @@ class GridWorldConfig:
     )
     save_every: int = option(50_000, "transitions between snapshots for --resume", minimum=1)
     deterministic: bool = option(False, "make equal runs equal bit for bit, more slowly")
+    precision: str = option(
+        "float32",
+        "what the networks multiply in; bfloat16 is faster where the machine has it",
+        choices=("float32", "bfloat16"),
+    )
+    device: str = option("auto", "where the networks run", choices=("auto", "cpu", "gpu"))
 
     @property
     def updates(self) -> int:
@@ -91,21 +100,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if len(set(names)) < len(names):
         raise UserError(f"--test-levels are called {', '.join(names)}: expected different names")
     window = LiveWindow("Q-map: grid world") if config.render else None
-    loaded = checkpoint.load(Path(config.load), "checkpoint") if config.load else None
-    set_up(deterministic=config.deterministic)
-    keras.utils.set_random_seed(config.seed)
-    learner = make_learner(config)
-    if loaded is not None:
-        restore(learner, loaded, config.load)
-    if config.resume:
-        folder = RunFolder(Path(config.resume), PROGRAM)
-    else:
-        parent = Path(config.path) / "gridworld" / agent_name(config)
-        folder = RunFolder.create(parent, config.seed, PROGRAM)
-        folder.write_config(config)
-    training = GridWorldTraining(config, train_level, test_levels, learner, folder, window)
-    with contextlib.closing(training):
-        return training.run()
+    with contextlib.ExitStack() as stack:
+        interrupt = stack.enter_context(Interrupt())
+        loaded = None
+        if config.resume:
+            folder = RunFolder(Path(config.resume), PROGRAM)
+            stack.callback(folder.release)
+        if config.load and not (config.resume and snapshots.steps(folder.path / "snapshots")):
+            loaded = checkpoint.load(Path(config.load), "checkpoint")
+        set_up(
+            deterministic=config.deterministic, device=config.device, precision=config.precision
+        )
+        keras.utils.set_random_seed(config.seed)
+        learner = make_learner(config)
+        if loaded is not None:
+            restore(learner, loaded, config.load)
+        if interrupt.signal is not None:
+            return interrupt.status
+        if not config.resume:
+            parent = Path(config.path) / "gridworld" / agent_name(config)
+            folder = RunFolder.create(parent, config.seed, PROGRAM)
+            stack.callback(folder.release)
+            folder.write_config(config)
+        training = GridWorldTraining(config, train_level, test_levels, learner, folder, window)
+        stack.callback(training.close)
+        return training.run(interrupt)
 
 
 def make_learner(config: GridWorldConfig) -> QMapLearner:
@@ -194,11 +213,12 @@ class GridWorldTraining:
         self.generator = np.random.default_rng(config.seed)
         self.progress = Progress()
         self.truths = [GroundTruth(level, config.gamma) for level in test_levels]
-        self.images = folder.subfolder("images")
+        self._tolerate = Tolerance()
+        self._saved_step = -1
         if config.resume:
-            self._restore(snapshots.load_latest(folder.path / "snapshots"))
+            self._restore()
         columns = ("steps", *(level.name for level in test_levels))
-        resume_at = self.steps if config.resume else None
+        resume_at = self._saved_step if config.resume else None
         self.log = CSVLogger(folder.path / "ground_truth_loss.csv", columns, resume_at)
 
     @property
@@ -206,44 +226,41 @@ class GridWorldTraining:
         """Transitions learned from so far."""
         return self.progress.updates * self.config.batch
 
-    def run(self) -> int:
+    @property
+    def resume_command(self) -> str:
+        """What continues the run."""
+        return shlex.join(["python", "-m", PROGRAM, "--resume", str(self.folder.path)])
+
+    def run(self, interrupt: Interrupt) -> int:
         """Train until the last update or a signal; return the exit status."""
         config, progress = self.config, self.progress
-        print(f"results: {self.folder.path}", file=sys.stderr)
+        if config.resume and progress.updates >= config.updates:
+            print(
+                f"{self.folder.path} is finished: all of its {config.steps:,} transitions are "
+                "done; --load starts a new run from its last checkpoint",
+                file=sys.stderr,
+            )
+        else:
+            print(f"results: {self.folder.path}, from {self.steps:,} transitions", file=sys.stderr)
         every = 0.5 if sys.stderr.isatty() else 30.0
-        with (
-            Interrupt() as interrupt,
-            tqdm(
-                total=config.updates,
-                initial=progress.updates,
-                unit="update",
-                mininterval=every,
-                dynamic_ncols=True,
-            ) as bar,
-        ):
-            if progress.updates == 0:
-                self._compare()
-            while progress.updates < config.updates and interrupt.signal is None:
-                self._update()
-                bar.update()
-                if progress.updates % config.target == 0:
-                    self.learner.update_target()
-                if progress.updates % config.eval_every == 0:
-                    self._compare()
-                    losses = ", ".join(f"{k} {v:.4f}" for k, v in progress.losses.items())
-                    bar.set_postfix_str(f"{losses}, {self.steps:,} transitions", refresh=False)
-                if self._due(config.checkpoint_every):
-                    self._save_checkpoint()
-                if self._due(config.save_every):
-                    self._save_snapshot()
+        with tqdm(
+            total=config.updates,
+            initial=progress.updates,
+            unit="update",
+            mininterval=every,
+            dynamic_ncols=True,
+        ) as bar:
+            try:
+                self._learn(interrupt, bar)
+            except FloatingPointError as error:
+                raise self._diverged(str(error)) from error
+            self._save_snapshot()
             self._save_checkpoint()
-            size = self._save_snapshot()
         if interrupt.signal is None:
             self._evaluate()
         else:
             print(
-                f"stopped after {self.steps:,} transitions, snapshot of {size / 1e6:,.0f} MB "
-                f"saved; go on with: python -m {PROGRAM} --resume {self.folder.path}",
+                f"stopped after {self.steps:,} transitions; go on with: {self.resume_command}",
                 file=sys.stderr,
             )
         return interrupt.status
@@ -252,16 +269,34 @@ class GridWorldTraining:
         """Close the files."""
         self.log.close()
 
+    def _learn(self, interrupt: Interrupt, bar: tqdm) -> None:
+        config, progress = self.config, self.progress
+        if self._saved_step < 0:
+            self._compare()
+        while progress.updates < config.updates and interrupt.signal is None:
+            self._update()
+            bar.update()
+            if progress.updates % config.target == 0:
+                self.learner.update_target()
+            if progress.updates % config.eval_every == 0:
+                self._compare()
+                losses = ", ".join(f"{k} {v:.4f}" for k, v in progress.losses.items())
+                bar.set_postfix_str(f"{losses}, {self.steps:,} transitions", refresh=False)
+            if self._due(config.save_every):
+                self._save_snapshot()
+            if self._due(config.checkpoint_every):
+                self._save_checkpoint()
+
     def _update(self) -> None:
         batch = sample_transitions(self.train_level, self.generator, self.config.batch)
-        try:
-            self.learner.train(batch, np.ones(self.config.batch, np.float32))
-        except FloatingPointError as error:
-            raise UserError(
-                f"training diverged after {self.steps:,} transitions: {error}; the last snapshot "
-                "is from before that, a lower --lr may help"
-            ) from error
+        self.learner.train(batch, np.ones(self.config.batch, np.float32))
         self.progress.updates += 1
+
+    def _diverged(self, why: str) -> UserError:
+        return UserError(
+            f"training diverged after {self.steps:,} transitions: {why}; the last snapshot is "
+            "from before that, a lower --lr may help"
+        )
 
     def _due(self, every: int) -> bool:
         """Whether the last update passed a multiple of `every` transitions."""
@@ -281,7 +316,9 @@ class GridWorldTraining:
                 strip = draw_strip(title, truth.observations[shown], truth.q_frames[shown], learned)
                 strips.append(strip)
                 if drawn:
-                    save_picture(self.images / f"step_{self.steps}_{name}.png", strip)
+                    with self._tolerate("pictures of the Q-frames"):
+                        images = self.folder.subfolder("images")
+                        save_picture(images / f"step_{self.steps}_{name}.png", strip)
         self.log.write(self.steps, *self.progress.losses.values())
         if self.window is not None:
             self.window.show(np.concatenate(strips))
@@ -308,8 +345,17 @@ class GridWorldTraining:
         }
         checkpoint.save(path, "checkpoint", tree)
 
-    def _save_snapshot(self) -> int:
-        return snapshots.save(self.folder.subfolder("snapshots"), self.steps, self._state())
+    def _save_snapshot(self) -> None:
+        """Write all that `--resume` needs, if there is anything new."""
+        if self.steps == self._saved_step:
+            return
+        state = self._state()
+        if not all_finite(state["weights"]):
+            raise self._diverged(f"weights of {self.learner.name} are not finite")
+        # A row that the snapshot counts on must not be lost, even if the power fails.
+        self.log.sync()
+        snapshots.save(self.folder.subfolder("snapshots"), self.steps, state)
+        self._saved_step = self.steps
 
     def _state(self) -> dict[str, Any]:
         """Everything that the rest of the run depends on."""
@@ -319,12 +365,17 @@ class GridWorldTraining:
             "weights": self.learner.weights(),
         }
 
-    def _restore(self, state: dict[str, Any]) -> None:
+    def _restore(self) -> None:
+        """Go on from the last snapshot, if the run did not die before its first one."""
+        state = snapshots.load_latest(self.folder.path / "snapshots")
+        if state is None:
+            return
         try:
             self.progress = Progress(**state["progress"])
             self.generator.bit_generator.state = state["generator"]
             self.learner.restore_weights(state["weights"])
-        except (KeyError, TypeError, ValueError) as error:
+            self._saved_step = int(self.steps)
+        except Exception as error:  # whatever is not as expected in a file that is whole
             raise UserError(
                 f"the snapshot in {self.folder.path} is of another version ({error!r}); start a "
                 "new run"

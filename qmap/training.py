@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from qmap.agents.agent import Agent
 from qmap.agents.device import set_up
+from qmap.agents.learner import all_finite
 from qmap.config import TrainingConfig
 from qmap.envs.vector import close_vector, make_vector, masked
 from qmap.experiment import Experiment, agent_name, make_agent
@@ -57,6 +58,12 @@ def train(config: TrainingConfig, experiment: Experiment, program: str) -> int:
     """
     if config.min_goal > config.max_goal:
         raise UserError(f"--min-goal {config.min_goal} is above --max-goal {config.max_goal}")
+    needed = (config.stack - 1) * config.skip + 2
+    if config.replay // config.envs < needed:
+        raise UserError(
+            f"--replay {config.replay} is too small: expected at least {needed * config.envs} "
+            f"for --stack {config.stack}, --skip {config.skip} and --envs {config.envs}"
+        )
     with contextlib.ExitStack() as stack:
         interrupt = stack.enter_context(Interrupt())
         # What can be refused comes first: nothing is written before it is all there.
@@ -67,7 +74,9 @@ def train(config: TrainingConfig, experiment: Experiment, program: str) -> int:
             stack.callback(folder.release)
         if config.load and not (config.resume and snapshots.steps(folder.path / "snapshots")):
             loaded = checkpoint.load(Path(config.load), "checkpoint")
-        set_up(deterministic=config.deterministic)
+        set_up(
+            deterministic=config.deterministic, device=config.device, precision=config.precision
+        )
         keras.utils.set_random_seed(config.seed)
         envs = make_vector(experiment.make_env, config.envs)
         stack.callback(close_vector, envs)
@@ -351,8 +360,9 @@ class Training:
             return
         started = time.monotonic()
         state = self._state()
-        if name := not_finite(state["agent"]["weights"]):
-            raise self._diverged(f"weights of {name} are not finite")
+        for name, weights in state["agent"]["weights"].items():
+            if not all_finite(weights):
+                raise self._diverged(f"weights of {name} are not finite")
         # A row that the snapshot counts on must not be lost, even if the power fails.
         self.score_log.sync()
         self.exploration_log.sync()
@@ -418,12 +428,3 @@ class Training:
             for env in np.flatnonzero(anew):
                 self._next_episode(env)
             self._begin_episodes(anew, frames, infos)
-
-
-def not_finite(weights: dict[str, dict[str, dict[str, np.ndarray]]]) -> str | None:
-    """Return the name of the first learner with a weight that is infinite or not a number."""
-    for learner, parts in weights.items():
-        for arrays in parts.values():
-            if not all(np.isfinite(array).all() for array in arrays.values()):
-                return learner
-    return None

@@ -82,6 +82,11 @@ class Learner:
         return value
 
 
+def all_finite(weights: dict[str, dict[str, np.ndarray]]) -> bool:
+    """Whether no weight and no moment in what `Learner.weights` returned is infinite or NaN."""
+    return all(np.isfinite(array).all() for part in weights.values() for array in part.values())
+
+
 def _arrays(network: keras.Model) -> dict[str, np.ndarray]:
     """Weights in their order, named by it and by their path in the network."""
     return {

@@ -11,10 +11,11 @@ import cv2
 import numpy as np
 
 from qmap.utils.errors import UserError
-from qmap.utils.files import cannot
+from qmap.utils.image_file import read_image
 
 ROWS, COLS = COORDS_SHAPE = (28, 32)
 MIN_WIDTH = COLS + 1
+LARGEST = (1024, 2**16)  # pixels of an image that is looked at at all
 SCREEN_COL = 15  # screen column of the character, always
 ACTION_NAMES = ("UP", "LEFT", "RIGHT", "DOWN")
 MOVES = np.array(((-1, 0), (0, -1), (0, 1), (1, 0)))  # (rows, cols) by action
@@ -145,16 +146,7 @@ def load_level(level: str | Path) -> Level:
     elif not path.is_file():
         shipped = ", ".join(shipped_levels())
         raise UserError(f"there is no level {level}; expected an image file or one of {shipped}")
-    try:
-        content = np.frombuffer(path.read_bytes(), np.uint8)
-    except OSError as error:
-        raise cannot("read", path, error) from error
-    try:
-        image = cv2.imdecode(content, cv2.IMREAD_GRAYSCALE) if content.size else None
-    except cv2.error:
-        image = None
-    if image is None:
-        raise UserError(f"{path} is not an image that OpenCV can read; expected a PNG, for one")
+    image = read_image(path, cv2.IMREAD_GRAYSCALE, LARGEST)
     # The name becomes a column of a CSV file and a part of file names.
     return Level(image < 128, re.sub(r"[^\w.-]+", "_", path.stem))
 

@@ -6,16 +6,20 @@ import os
 import signal
 import socket
 import threading
+import time
 from types import FrameType, TracebackType
+
+SAME_SIGNAL = 0.1  # seconds
 
 
 class Interrupt:
     """While entered, a SIGINT, SIGTERM or SIGHUP only sets `signal`; a second ends the process.
 
     The second one does so at once, even while the main thread trains or writes a large file. Python
-    calls signal handlers in that thread and only when it is back from what it is doing; here the
-    signals are read by a thread of their own. A signal that the process ignores (as `nohup` makes
-    it ignore SIGHUP) stays ignored.
+    calls signal handlers in that thread and only when it is back from what it is doing; so a thread
+    of its own counts them. Signals less than 0.1 s apart count as one: programs that pass a signal
+    on to a group of processes often send it twice. A signal that the process ignores (as `nohup`
+    makes it ignore SIGHUP) stays ignored.
 
     Attributes:
         signal: number of the signal that came, None if none did.
@@ -37,7 +41,7 @@ class Interrupt:
         self._writer.setblocking(False)
         numbers = [getattr(signal, name) for name in self.NAMES if hasattr(signal, name)]
         self._previous = {
-            number: signal.signal(number, _nothing)
+            number: signal.signal(number, self._note)
             for number in numbers
             if signal.getsignal(number) != signal.SIG_IGN
         }
@@ -60,20 +64,22 @@ class Interrupt:
         self._listener.join()
         self._reader.close()
 
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.signal is None:
+            self.signal = number
+
     def _listen(self) -> None:
+        first = None
         while received := self._reader.recv(1):
             number = received[0]
             if number not in self._previous:
                 continue
-            if self.signal is not None:
+            if first is None:
+                first = time.monotonic()
+            elif time.monotonic() - first > SAME_SIGNAL:
                 os._exit(128 + number)
             if number == getattr(signal, "SIGHUP", None):
                 _leave_terminal()
-            self.signal = number
-
-
-def _nothing(number: int, frame: FrameType | None) -> None:
-    """Be there: a signal without a handler of Python's would not be written to the socket."""
 
 
 def _leave_terminal() -> None:
