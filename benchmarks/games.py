@@ -23,7 +23,8 @@ from benchmarks.stopwatch import Stopwatch
 from qmap.agents.agent import Agent
 from qmap.agents.together import together
 from qmap.config import TrainingConfig
-from qmap.experiment import Experiment, make_agent
+from qmap.experiment import Experiment
+from qmap.make_agent import make_agent
 from qmap.training import train
 
 BLOCK = 100  # steps that are measured in a row, each time followed by their floor
@@ -176,9 +177,10 @@ class Probe:
             1.0 - sum(times.get(part, 0.0) for part in NETWORKS_AND_EMULATOR) / total
             for times, total in zip(self.times, totals, strict=True)
         ]
+        ms = _medians(self.times)
         return GameFigures(
-            steps_per_second=1e3 / statistics.median(totals),
-            ms=_medians(self.times),
+            steps_per_second=1e3 / sum(ms.values()),
+            ms=ms,
             floor_ms={k: v for k, v in _medians(self.floor_times).items() if k != "other"},
             floor_ratio=statistics.median(np.divide(floors, totals)),
             outside=statistics.median(outside),

@@ -13,10 +13,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.machine import describe
 from qmap.utils import command_line
 from qmap.utils.command_line import option
 from qmap.utils.errors import UserError
 from qmap.utils.files import atomic_file
+from qmap.utils.quiet import quiet
 
 WORKLOADS = ("montezuma", "mario", "gridworld", "replay")
 
@@ -44,9 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure what the command line says, print tables, write the JSON file."""
     program = "benchmarks.throughput"
     config = command_line.parse(BenchmarkConfig, __doc__.partition("\n")[0], arguments, program)
-    # Worker processes import this module too, and need nothing of the following.
-    from benchmarks.machine import describe
-
+    if config.json is not None and not Path(config.json).parent.is_dir():
+        raise UserError(f"there is no folder {Path(config.json).parent} for --json")
     results: dict[str, Any] = {"machine": describe()}
     print(", ".join(f"{key} {value}" for key, value in results["machine"].items()))
     for name in config.workload:
@@ -63,8 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _measure(name: str, config: BenchmarkConfig) -> Any:
-    from benchmarks import games, gridworld, replay, workloads
-
+    # Loaded only now: worker processes import this module too, and need no TensorFlow.
+    with quiet():
+        from benchmarks import games, gridworld, replay, workloads
     computing = {"precision": config.precision, "device": config.device}
     if name == "gridworld":
         options = gridworld.GridWorldConfig(**computing)
@@ -72,7 +74,14 @@ def _measure(name: str, config: BenchmarkConfig) -> Any:
     if name == "replay":
         return replay.measure(capacity=500_000)
     workload = getattr(workloads, name)(
-        dqn=config.dqn, qmap=config.qmap, envs=config.envs, videos=False, **computing
+        dqn=config.dqn,
+        qmap=config.qmap,
+        envs=config.envs,
+        videos=False,
+        # As in the middle of a run: at its start, a DQN alone would not act at all.
+        first_exploration=0.525,
+        first_random=0.075,
+        **computing,
     )
     return games.measure(
         workload.config,

@@ -1,20 +1,11 @@
-"""A game to train on, and the agent of the paper for it."""
+"""A game to train on."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import keras
-import numpy as np
-
-from qmap.agents.agent import Agent
-from qmap.agents.dqn import DQNLearner
-from qmap.agents.networks import Convolution, ConvQFrames, DuelingDQN
-from qmap.agents.q_map import QMapLearner
-from qmap.config import TrainingConfig
 from qmap.envs.vector import MakeEnv
 from qmap.recording import Highlight
-from qmap.utils.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -24,87 +15,13 @@ class Experiment:
     Attributes:
         name: name of the environment in the results.
         make_env: makes one environment that keeps the project's contract.
-        dqn_encoder: convolutions of the DQN.
+        dqn_encoder: convolutions of the DQN, each (channels, kernel, stride).
         video_every: after the first 50 episodes, every this many become a video.
         highlight: tells which other episodes become a video.
     """
 
     name: str
     make_env: MakeEnv
-    dqn_encoder: tuple[Convolution, ...]
+    dqn_encoder: tuple[tuple[int, int, int], ...]
     video_every: int
     highlight: Highlight
-
-
-def make_agent(
-    config: TrainingConfig,
-    experiment: Experiment,
-    frame_shape: tuple[int, int, int],
-    coords_shape: tuple[int, int],
-    n_actions: int,
-) -> Agent:
-    """Make the networks of the paper's games, the learners and the agent.
-
-    Raises:
-        UserError: the goal grid is not what the Q-frame network gives for such frames.
-    """
-    height, width, channels = frame_shape
-    observation_shape = (height, width, channels * config.stack)
-
-    def q_frame_network() -> keras.Model:
-        return ConvQFrames(
-            observation_shape,
-            n_actions,
-            encoder=[(32, 8, 2), (32, 6, 2), (64, 4, 2)],
-            hidden=[1024],
-            decoder=[(64, 4, 2), (32, 6, 2)],
-            last=(4, 1),
-        )
-
-    def dqn_network() -> keras.Model:
-        return DuelingDQN(
-            observation_shape, n_actions, encoder=experiment.dqn_encoder, hidden=[1024]
-        )
-
-    q_map = dqn = None
-    if config.qmap:
-        q_map = QMapLearner(
-            q_frame_network,
-            learning_rate=config.qmap_lr,
-            gamma=config.qmap_gamma,
-            clip_norm=config.qmap_clip,
-            double_q=config.double,
-            double_order=config.double_order,
-            unknown_columns=config.unknown_columns,
-        )
-        empty = np.zeros((config.envs, *observation_shape), np.uint8)
-        rows, cols = q_map.q_frames(empty).shape[1:3]
-        if (rows, cols) != coords_shape:
-            raise UserError(
-                f"frames of {height} x {width} pixels give Q-frames of {rows} x {cols} cells, but "
-                f"coords_shape is {coords_shape}; expected half the frame, in multiples of 4"
-            )
-    if config.dqn:
-        dqn = DQNLearner(
-            dqn_network,
-            learning_rate=config.dqn_lr,
-            gamma=config.dqn_gamma,
-            clip_norm=config.dqn_clip,
-            double_q=config.double,
-        )
-    return Agent(
-        config,
-        frame_shape=frame_shape,
-        coords_shape=coords_shape,
-        n_actions=n_actions,
-        n_envs=config.envs,
-        q_map=q_map,
-        dqn=dqn,
-        generator=np.random.default_rng(config.seed),
-    )
-
-
-def agent_name(config: TrainingConfig) -> str:
-    """Name of the agent in the results: "q-map+dqn", "q-map", "dqn" or "random"."""
-    parts = ["q-map"] * config.qmap + ["dqn"] * config.dqn
-    return "+".join(parts) or "random"

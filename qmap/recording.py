@@ -5,13 +5,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qmap.agents.agent import Agent
 from qmap.utils.picture import Picture, StepRecord
 from qmap.utils.video import FILL_BATCH, BufferedEpisode, StreamedEpisode, VideoRecorder
 from qmap.utils.window import LiveWindow
+
+if TYPE_CHECKING:
+    from qmap.agents.agent import Agent
 
 FIRST_EPISODES = 50
 

@@ -14,8 +14,8 @@ import gymnasium
 from qmap.config import TrainingConfig, parse
 from qmap.envs.games import GAMES
 from qmap.experiment import Experiment
+from qmap.launch import train
 from qmap.recording import Bests, Episode
-from qmap.training import train
 from qmap.utils import command_line
 from qmap.utils.command_line import option
 

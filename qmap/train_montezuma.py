@@ -9,8 +9,8 @@ import gymnasium
 
 from qmap.config import TrainingConfig, parse
 from qmap.experiment import Experiment
+from qmap.launch import train
 from qmap.recording import Bests, Episode
-from qmap.training import train
 from qmap.utils import command_line
 
 PROGRAM = "qmap.train_montezuma"

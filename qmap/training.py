@@ -20,7 +20,8 @@ from qmap.agents.device import set_up
 from qmap.agents.learner import all_finite
 from qmap.config import TrainingConfig
 from qmap.envs.vector import close_vector, make_vector, masked
-from qmap.experiment import Experiment, agent_name, make_agent
+from qmap.experiment import Experiment
+from qmap.make_agent import agent_name, make_agent
 from qmap.recording import Bests, Episode, Recording
 from qmap.utils import checkpoint, snapshots
 from qmap.utils.csv_logger import CSVLogger
@@ -74,9 +75,7 @@ def train(config: TrainingConfig, experiment: Experiment, program: str) -> int:
             stack.callback(folder.release)
         if config.load and not (config.resume and snapshots.steps(folder.path / "snapshots")):
             loaded = checkpoint.load(Path(config.load), "checkpoint")
-        set_up(
-            deterministic=config.deterministic, device=config.device, precision=config.precision
-        )
+        set_up(deterministic=config.deterministic, device=config.device, precision=config.precision)
         keras.utils.set_random_seed(config.seed)
         envs = make_vector(experiment.make_env, config.envs)
         stack.callback(close_vector, envs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from qmap.utils.errors import UserError
+from qmap.utils.quiet import quiet
 
 DEVICES = ("auto", "cpu", "gpu")
 PRECISIONS = ("float32", "bfloat16")
@@ -39,9 +41,12 @@ def set_up(
         UserError: a GPU is asked for, and there is none.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    tf.config.threading.set_inter_op_parallelism_threads(2)
-    tf.config.threading.set_intra_op_parallelism_threads(max(1, (cores or 1) // 2))
-    gpus = tf.config.list_physical_devices("GPU")
+    # A process that has computed before, a notebook for one, keeps the threads that it has.
+    with contextlib.suppress(RuntimeError):
+        tf.config.threading.set_inter_op_parallelism_threads(2)
+        tf.config.threading.set_intra_op_parallelism_threads(max(1, (cores or 1) // 2))
+    with quiet():
+        gpus = tf.config.list_physical_devices("GPU")
     if device == "gpu" and not gpus:
         raise UserError("TensorFlow finds no GPU; expected one for --device gpu, or --device cpu")
     if device == "cpu":

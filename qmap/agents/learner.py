@@ -88,8 +88,8 @@ def all_finite(weights: dict[str, dict[str, np.ndarray]]) -> bool:
 
 
 def _arrays(network: keras.Model) -> dict[str, np.ndarray]:
-    """Weights in their order, named by it and by their path in the network."""
+    """Weights by their place in the network; their paths depend on what else the process made."""
     return {
-        f"{index:02d}:{variable.path}": variable.numpy()
+        f"{index:02d}:{variable.name}": variable.numpy()
         for index, variable in enumerate(network.weights)
     }

@@ -1,0 +1,88 @@
+"""The benchmark from its command line, on the shortest measurement there is."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from benchmarks.stopwatch import Stopwatch
+from qmap.utils.quiet import quiet
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> dict:
+    """What a short measurement of a DQN writes into its file."""
+    file = tmp_path_factory.mktemp("benchmark") / "figures.json"
+    command = [sys.executable, "-m", "benchmarks.throughput", "--workload", "montezuma"]
+    command += ["--steps", "100", "--warmup", "8", "--no-qmap", "--json", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == "", "TensorFlow's notes are held back"
+    assert "steps per second" in done.stdout
+    return json.loads(file.read_text())
+
+
+def test_the_parts_of_a_step_are_all_measured(measured: dict) -> None:
+    ms = measured["montezuma"]["ms"]
+    assert set(ms) == {"emulator", "acting", "choosing", "sampling", "learning", "other"}
+    assert all(value > 0.0 for value in ms.values())
+    assert sum(ms.values()) == pytest.approx(1e3 / measured["montezuma"]["steps_per_second"], 0.01)
+    assert max(ms, key=ms.get) == "learning"
+
+
+def test_the_floor_has_the_networks_and_the_emulator(measured: dict) -> None:
+    figures = measured["montezuma"]
+    assert set(figures["floor_ms"]) == {"emulator", "acting", "learning"}
+    assert 0.2 < figures["floor_ratio"] < 2.0
+    assert set(figures["update_ms"]) == {"dqn"}
+
+
+def test_memory_is_measured_and_so_is_the_machine(measured: dict) -> None:
+    assert 2240 < measured["montezuma"]["replay_bytes_per_transition"] < 2400
+    assert 100e6 < measured["montezuma"]["peak_memory_bytes"] < 3e9
+    assert measured["machine"]["cores"] >= 1
+
+
+def test_an_inner_part_does_not_count_for_the_outer_one() -> None:
+    stopwatch = Stopwatch()
+    with stopwatch.part("outer"):
+        time.sleep(0.01)
+        with stopwatch.part("inner"):
+            time.sleep(0.05)
+        assert stopwatch.current == "outer"
+    seconds = stopwatch.read()
+    assert seconds["inner"] >= 0.05
+    assert 0.01 <= seconds["outer"] < 0.05
+    stopwatch.reset()
+    assert "inner" not in stopwatch.read()
+
+
+def test_notes_are_held_back_and_all_else_is_shown(capfd: pytest.CaptureFixture[str]) -> None:
+    with quiet():
+        os.write(2, b"I0000 00:00:1.2  3 port.cc:153] oneDNN custom operations are on.\n")
+        os.write(2, b"E0000 00:00:1.2  3 other.cc:1] out of memory\n")
+    assert capfd.readouterr().err == "E0000 00:00:1.2  3 other.cc:1] out of memory\n"
+
+
+def test_after_an_exception_even_notes_are_shown(capfd: pytest.CaptureFixture[str]) -> None:
+    def fail() -> None:
+        with quiet():
+            os.write(2, b"I0000 00:00:1.2  3 port.cc:153] a reason\n")
+            raise ImportError
+
+    with pytest.raises(ImportError):
+        fail()
+    assert "a reason" in capfd.readouterr().err
+
+
+def test_a_file_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "benchmarks.throughput", "--json", str(tmp_path / "no" / "x")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
