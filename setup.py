@@ -45,5 +45,5 @@ setup(
         "pillow>=10.1",
         "filelock",
     ],
-    extras_require={"test": ["pytest", "pytest-timeout", "hypothesis", "ruff"]},
+    extras_require={"test": ["pytest", "pytest-timeout", "hypothesis", "psutil", "ruff"]},
 )
