@@ -159,3 +159,15 @@ def _close_pairs(level: Level, places: np.ndarray, distances: np.ndarray) -> np.
     starts, goal_rows, goal_cols = np.nonzero((steps > 0) & (steps <= MAX_STEPS))
     goals = level.places[goal_rows, goal_cols - SCREEN_COL + cols[starts]]
     return np.stack((places[starts], goals, steps[starts, goal_rows, goal_cols]))
+
+
+def table(evaluations: dict[str, Evaluation]) -> str:
+    """Return the evaluations as lines of text."""
+    width = max(len("level"), *map(len, evaluations))
+    lines = [f"{'level':{width}}  squared error  error in steps  arrived within 1.5 x the way"]
+    lines += [
+        f"{name:{width}}  {each.mean_squared_error:13.5f}  {each.mean_absolute_error_steps:14.2f}"
+        f"  {each.arrived:28.1%}"
+        for name, each in evaluations.items()
+    ]
+    return "\n".join(lines)

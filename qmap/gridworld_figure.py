@@ -15,11 +15,12 @@ from matplotlib.image import AxesImage
 
 from qmap.envs.gridworld_level import SCREEN_COL, Level, load_level
 from qmap.envs.gridworld_paths import true_q_frames
-from qmap.train_gridworld import GridWorldConfig, make_learner, restore
+from qmap.gridworld_config import GridWorldConfig
 from qmap.utils import checkpoint, command_line
 from qmap.utils.command_line import option
 from qmap.utils.errors import UserError
 from qmap.utils.files import atomic_file
+from qmap.utils.quiet import quiet
 
 FREE, WALL, CHARACTER = "#f1ede4", "#343a48", "#e4572e"
 STEPS_ON_BAR = (1, 2, 3, 4, 5, 7, 10, 15, 25)
@@ -55,6 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"{options.load} is not of this version of the grid world ({error!r}); expected a "
             "checkpoint that qmap.train_gridworld wrote"
         ) from error
+    # Only now is TensorFlow loaded, which takes seconds.
+    with quiet():
+        from qmap.gridworld_training import make_learner, restore
     learner = make_learner(config)
     restore(learner, loaded, options.load)
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import keras
-
-from qmap.agents.networks import ConvQFrames, DenseQFrames
+if TYPE_CHECKING:
+    import keras
 
 CONVOLUTIONAL = {
     "convdeconv1": {
@@ -47,6 +47,9 @@ def network_maker(
 
     Its Q-frames have a cell for each pixel of the observation.
     """
+    # The names are needed to check the command line, before TensorFlow is loaded.
+    from qmap.agents.networks import ConvQFrames, DenseQFrames
+
     options = {"dueling": dueling, "layer_norm": layer_norm}
     if model in CONVOLUTIONAL:
         options |= CONVOLUTIONAL[model]

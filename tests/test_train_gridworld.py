@@ -15,13 +15,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import qmap.train_gridworld
+import qmap.gridworld_training
 from qmap.envs.gridworld_level import MOVES, SCREEN_COL, Level, load_level
 from qmap.envs.gridworld_paths import true_q_frames
 from qmap.gridworld_evaluation import GroundTruth, evaluate, follow
 from qmap.gridworld_models import MODELS, network_maker
 from qmap.gridworld_strip import CELL, GAP, LABELS, TITLE, draw_strip
-from qmap.train_gridworld import GridWorldTraining, is_drawn, main, sample_transitions
+from qmap.gridworld_training import (
+    GridWorldTraining,
+    is_drawn,
+    move_towards,
+    sample_transitions,
+)
+from qmap.train_gridworld import main
 from qmap.utils import checkpoint
 from qmap.utils.errors import UserError
 
@@ -176,6 +182,15 @@ def test_every_comparison_of_a_short_run_is_drawn_and_few_of_a_long_one() -> Non
     assert sum(is_drawn(comparison) for comparison in range(62_500)) < 3000
 
 
+def test_a_soft_target_moves_by_its_share_of_the_difference() -> None:
+    make = network_maker("mlp2", (28, 32, 3), 4, dueling=False, layer_norm=True)
+    target, online = make(), make()
+    before = [weight.numpy() for weight in target.weights]
+    move_towards(target, online, 0.25)
+    for weight, old, goal in zip(target.weights, before, online.weights, strict=True):
+        np.testing.assert_allclose(weight, 0.75 * old + 0.25 * goal.numpy(), atol=1e-6)
+
+
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("plain", [False, True])
 def test_every_model_gives_q_frames_for_all_cells_and_actions(model: str, plain: bool) -> None:
@@ -202,7 +217,7 @@ def run(tmp_path: Path, *flags: str, seed: int = 0) -> tuple[int, Path]:
 
 @pytest.fixture(autouse=True)
 def _tensorflow_is_set_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(qmap.train_gridworld, "set_up", lambda **_: None)
+    monkeypatch.setattr(qmap.gridworld_training, "set_up", lambda **_: None)
 
 
 def losses(folder: Path) -> np.ndarray:
@@ -212,10 +227,10 @@ def losses(folder: Path) -> np.ndarray:
 def test_a_run_leaves_losses_strips_a_checkpoint_and_an_evaluation(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    status, folder = run(tmp_path, "--no-dueling", "--lr", "1e-3", seed=7)
+    status, folder = run(tmp_path, "--no-dueling", "--lr", "1e-3", "--soft-target", "0.5", seed=7)
     assert status == 0
     assert folder.name.startswith("seed-7_")
-    for setting in ("convdeconv3", "lr-0.001", "batch-4", "no-dueling", "small0"):
+    for setting in ("convdeconv3", "lr-0.001", "batch-4", "no-dueling", "soft-0.5", "small0"):
         assert setting in folder.parent.name.split("_")
     text = (folder / "ground_truth_loss.csv").read_text()
     assert text.startswith("steps,small0,small1\n")
