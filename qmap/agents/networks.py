@@ -12,6 +12,8 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
+from qmap.agents.one_channel import OneChannelConv2DTranspose
+
 Convolution = tuple[int, int, int]
 
 NORM_EPSILON = 1e-12
@@ -195,7 +197,10 @@ def _decoder(
         keras.layers.Conv2DTranspose(*convolution, padding="same", activation="elu")
         for convolution in convolutions
     ]
-    return [*layers, keras.layers.Conv2DTranspose(*last, padding="same")]
+    channels, _, stride = last
+    one_channel = channels == 1 and stride == 1
+    layer = OneChannelConv2DTranspose if one_channel else keras.layers.Conv2DTranspose
+    return [*layers, layer(*last, padding="same")]
 
 
 def _through(layers: Sequence[keras.Layer], x: tf.Tensor) -> tf.Tensor:
