@@ -24,7 +24,8 @@ def make_agent(
     """Make the networks of the paper's games, the learners and the agent.
 
     Raises:
-        UserError: the goal grid is not what the Q-frame network gives for such frames.
+        UserError: the goal grid is not what the Q-frame network gives for such frames, or there
+            is not enough memory for the replay.
     """
     height, width, channels = frame_shape
     observation_shape = (height, width, channels * config.stack)
@@ -70,16 +71,22 @@ def make_agent(
             clip_norm=config.dqn_clip,
             double_q=config.double,
         )
-    return Agent(
-        config,
-        frame_shape=frame_shape,
-        coords_shape=coords_shape,
-        n_actions=n_actions,
-        n_envs=config.envs,
-        q_map=q_map,
-        dqn=dqn,
-        generator=np.random.default_rng(config.seed),
-    )
+    try:
+        return Agent(
+            config,
+            frame_shape=frame_shape,
+            coords_shape=coords_shape,
+            n_actions=n_actions,
+            n_envs=config.envs,
+            q_map=q_map,
+            dqn=dqn,
+            generator=np.random.default_rng(config.seed),
+        )
+    except MemoryError as error:
+        raise UserError(
+            f"there is not enough memory for a replay of {config.replay:,} frames: {error}; "
+            "give a smaller --replay"
+        ) from error
 
 
 def agent_name(config: TrainingConfig) -> str:

@@ -22,17 +22,16 @@ from qmap.config import TrainingConfig
 from qmap.envs.vector import close_vector, make_vector, masked
 from qmap.experiment import Experiment
 from qmap.make_agent import agent_name, make_agent
+from qmap.maps import Maps
 from qmap.recording import Bests, Episode, Recording
 from qmap.utils import checkpoint, snapshots
 from qmap.utils.csv_logger import CSVLogger
 from qmap.utils.errors import UserError
 from qmap.utils.interrupt import Interrupt
-from qmap.utils.level_pictures import LevelPictures
 from qmap.utils.picture import Picture
 from qmap.utils.run_folder import RunFolder
 from qmap.utils.tolerance import Tolerance
 from qmap.utils.video import VideoRecorder
-from qmap.utils.visits import Visits
 from qmap.utils.window import LiveWindow
 
 SCORE_COLUMNS = ("steps", "undiscounted_return", "discounted_return", "episode_length")
@@ -45,7 +44,6 @@ EXPLORATION_COLUMNS = (
     "greedy_actions",
 )
 EXPLORATION_EVERY = 100
-CELL = 8  # pixels of the screen that a goal cell is wide and high
 
 
 def train(config: TrainingConfig, experiment: Experiment, program: str) -> int:
@@ -79,7 +77,13 @@ def train(config: TrainingConfig, experiment: Experiment, program: str) -> int:
         keras.utils.set_random_seed(config.seed)
         envs = make_vector(experiment.make_env, config.envs)
         stack.callback(close_vector, envs)
-        agent = _make_agent(config, experiment, envs)
+        agent = make_agent(
+            config,
+            experiment,
+            envs.single_observation_space.shape,
+            tuple(envs.get_attr("coords_shape")[0]),
+            int(envs.single_action_space.n),
+        )
         if loaded is not None:
             _start_from(agent, loaded, config.load)
         if interrupt.signal is not None:
@@ -100,22 +104,6 @@ def train(config: TrainingConfig, experiment: Experiment, program: str) -> int:
                 f"the process of an environment died at step {agent.step:,}, for want of memory "
                 f"maybe; go on with: {training.resume_command}"
             ) from error
-
-
-def _make_agent(config: TrainingConfig, experiment: Experiment, envs: VectorEnv) -> Agent:
-    try:
-        return make_agent(
-            config,
-            experiment,
-            envs.single_observation_space.shape,
-            tuple(envs.get_attr("coords_shape")[0]),
-            int(envs.single_action_space.n),
-        )
-    except MemoryError as error:
-        raise UserError(
-            f"there is not enough memory for a replay of {config.replay:,} frames: {error}; "
-            "give a smaller --replay"
-        ) from error
 
 
 def _start_from(agent: Agent, loaded: dict[str, Any], path: str) -> None:
@@ -165,9 +153,8 @@ class Training:
         self.bests = Bests()
         self.last_score = 0.0
         self.episodes = [Episode(number) for number in range(1, config.envs + 1)]
-        self.visits = {"visits": Visits(), "coords": Visits()}
-        self.pictures = LevelPictures()
         self._tolerate = Tolerance()
+        self.maps = Maps(self._tolerate)
         self._saved_step = -1
         # Only the first environment's screen is recorded: the others need not send theirs.
         watched = config.videos or window is not None
@@ -176,8 +163,7 @@ class Training:
             self._start()
         self.screen: np.ndarray = envs.call("screen")[0]
         if config.resume:
-            with self._tolerate("pictures of the rooms seen before"):
-                self.pictures.restore(folder.subfolder("images"), self.screen.shape[1])
+            self.maps.restore_pictures(folder, self.screen.shape[1])
         self.recording = self._make_recording(experiment, window)
         resume_at = self._saved_step if config.resume else None
         self.score_log = CSVLogger(folder.path / "score.csv", SCORE_COLUMNS, resume_at)
@@ -217,11 +203,11 @@ class Training:
                     self._save_snapshot()
                 if agent.due(config.checkpoint_every):
                     self._save_checkpoint()
-                    self._save_visits()
+                    self.maps.save(self.folder, agent.step)
             bar.set_postfix_str(self._progress())
             self._save_snapshot()
             self._save_checkpoint()
-            self._save_visits()
+            self.maps.save(self.folder, agent.step)
         if interrupt.signal is not None:
             print(
                 f"stopped at step {agent.step:,}; go on with: {self.resume_command}",
@@ -286,14 +272,11 @@ class Training:
     def _look(self, infos: dict[str, Any], mask: np.ndarray) -> None:
         """Note where the characters are and what the first environment's screen shows."""
         rooms = masked(infos, "room", mask)
-        positions = masked(infos, "position", mask)
         coords = masked(infos, "coords", mask)
-        self.visits["visits"].add(rooms, positions[:, 0], positions[:, 1])
-        self.visits["coords"].add(rooms, coords[:, 0], coords[:, 1])
+        self.maps.add(rooms, masked(infos, "position", mask), coords)
         if "screen" in infos and mask[0]:
             self.screen = infos["screen"][0]
-            window = int(coords[0, 2]) * CELL
-            self.pictures.add(int(rooms[0]), window, self.screen, precision=CELL)
+            self.maps.see(int(rooms[0]), int(coords[0, 2]), self.screen)
 
     def _make_recording(self, experiment: Experiment, window: LiveWindow | None) -> Recording:
         agent, config = self.agent, self.config
@@ -344,14 +327,6 @@ class Training:
         path = self.folder.subfolder("tensorflow") / f"step_{self.agent.step}.ckpt"
         checkpoint.save(path, "checkpoint", self.agent.weights())
 
-    def _save_visits(self) -> None:
-        """Write where the agent has been and what it saw there."""
-        for name, visits in self.visits.items():
-            with self._tolerate(name):
-                visits.save(self.folder.subfolder(name) / f"step_{self.agent.step}.npy")
-        with self._tolerate("pictures of the rooms"):
-            self.pictures.save(self.folder.subfolder("images"))
-
     def _save_snapshot(self) -> None:
         """Write all that `--resume` needs, if there is anything new."""
         step = self.agent.step
@@ -387,7 +362,7 @@ class Training:
             "episodes": [dataclasses.asdict(episode) for episode in self.episodes],
             "bests": dataclasses.asdict(self.bests),
             "last_score": self.last_score,
-            "visits": {name: visits.rows() for name, visits in self.visits.items()},
+            "maps": self.maps.state(),
         }
 
     def _restore(self) -> bool:
@@ -400,8 +375,7 @@ class Training:
             self.bests = Bests(**state["bests"])
             self.last_score = float(state["last_score"])
             self.episodes = [Episode(**episode) for episode in state["episodes"]]
-            for name, visits in self.visits.items():
-                visits.restore(state["visits"][name])
+            self.maps.restore(state["maps"])
             self._restore_envs(list(state["envs"].values()))
         except UserError:
             raise

@@ -1,0 +1,56 @@
+"""Where the agents of a run have been, and the pictures of those places."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from qmap.utils.level_pictures import LevelPictures
+from qmap.utils.run_folder import RunFolder
+from qmap.utils.tolerance import Tolerance
+from qmap.utils.visits import Visits
+
+CELL = 8  # pixels of the screen that a goal cell is wide and high
+
+
+class Maps:
+    """Counts of visited pixels and goal cells, and the levels' pictures to draw them on.
+
+    Args:
+        tolerate: lets the run go on where a map cannot be written.
+    """
+
+    def __init__(self, tolerate: Tolerance) -> None:
+        self._tolerate = tolerate
+        self._visits = {"visits": Visits(), "coords": Visits()}
+        self._pictures = LevelPictures()
+
+    def add(self, rooms: np.ndarray, positions: np.ndarray, coords: np.ndarray) -> None:
+        """Count where the characters are: (n,) rooms, (n, 2) positions, (n, 3) coords."""
+        self._visits["visits"].add(rooms, positions[:, 0], positions[:, 1])
+        self._visits["coords"].add(rooms, coords[:, 0], coords[:, 1])
+
+    def see(self, room: int, window: int, screen: np.ndarray) -> None:
+        """Look at a screen that starts at goal column `window` of a room."""
+        self._pictures.add(room, window * CELL, screen, precision=CELL)
+
+    def save(self, folder: RunFolder, step: int) -> None:
+        """Write the counts of `step` and the pictures so far."""
+        for name, visits in self._visits.items():
+            with self._tolerate(name):
+                visits.save(folder.subfolder(name) / f"step_{step}.npy")
+        with self._tolerate("pictures of the rooms"):
+            self._pictures.save(folder.subfolder("images"))
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return the counts."""
+        return {name: visits.rows() for name, visits in self._visits.items()}
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """Continue from what `state` returned."""
+        for name, visits in self._visits.items():
+            visits.restore(state[name])
+
+    def restore_pictures(self, folder: RunFolder, screen_width: int) -> None:
+        """Continue from the pictures that `save` wrote."""
+        with self._tolerate("pictures of the rooms seen before"):
+            self._pictures.restore(folder.subfolder("images"), screen_width)
