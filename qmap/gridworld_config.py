@@ -25,6 +25,9 @@ class GridWorldConfig:
         minimum=0,
         maximum=1,
     )
+    small_start: bool = option(
+        False, "start with Q-values near 0, a tenth as large: learning takes off sooner"
+    )
     dueling: bool = option(True, "no dueling: a decoder for the actions alone")
     norm: bool = option(True, "no layer normalization")
     double: bool = option(True, "no double Q-learning")
@@ -73,6 +76,7 @@ def agent_name(config: GridWorldConfig) -> str:
     parts = [config.model]
     parts += [f"{name}-{getattr(config, name):g}" for name in ("lr", "batch", "gamma", "target")]
     parts += [f"soft-{config.soft_target:g}"] * (config.soft_target > 0)
+    parts += ["small-start"] * config.small_start
     parts += [f"no-{name}" for name in ("dueling", "norm") if not getattr(config, name)]
     parts += [double, f"unknown-{config.unknown_columns}"]
     parts += [load_level(config.train_level).name] * (config.train_level != "level1")

@@ -33,6 +33,7 @@ DENSE = {
     "mlp2": {"hidden": [1024, 1024]},
 }
 MODELS = (*CONVOLUTIONAL, *DENSE)
+SMALL = 0.1
 
 
 def network_maker(
@@ -42,17 +43,30 @@ def network_maker(
     *,
     dueling: bool,
     layer_norm: bool,
+    small_start: bool = False,
 ) -> Callable[[], keras.Model]:
     """Return a function that makes a network of the given name, one of `MODELS`.
 
-    Its Q-frames have a cell for each pixel of the observation.
+    Its Q-frames have a cell for each pixel of the observation. With `small_start` they start at a
+    tenth of their size: else the first updates are spent on unlearning large random Q-values,
+    which takes most of what tells observations apart out of the network.
     """
     # The names are needed to check the command line, before TensorFlow is loaded.
     from qmap.agents.networks import ConvQFrames, DenseQFrames
 
-    options = {"dueling": dueling, "layer_norm": layer_norm}
-    if model in CONVOLUTIONAL:
-        options |= CONVOLUTIONAL[model]
-        return lambda: ConvQFrames(observation_shape, n_actions, **options)
-    options |= DENSE[model] | {"coords_shape": observation_shape[:2]}
-    return lambda: DenseQFrames(observation_shape, n_actions, **options)
+    def make() -> keras.Model:
+        options = {"dueling": dueling, "layer_norm": layer_norm}
+        if model in CONVOLUTIONAL:
+            network = ConvQFrames(observation_shape, n_actions, **options, **CONVOLUTIONAL[model])
+            last = [stream[-1].kernel for stream in (network.advantage, network.value) if stream]
+        else:
+            options["coords_shape"] = observation_shape[:2]
+            network = DenseQFrames(observation_shape, n_actions, **options, **DENSE[model])
+            streams = [stream[0] for stream in (network.advantage, network.value) if stream]
+            last = [each.norm.gamma if layer_norm else each.dense.kernel for each in streams]
+        if small_start:
+            for weights in last:
+                weights.assign(weights * SMALL)
+        return network
+
+    return make

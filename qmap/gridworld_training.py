@@ -84,6 +84,7 @@ def make_learner(config: GridWorldConfig) -> QMapLearner:
         len(ACTION_NAMES),
         dueling=config.dueling,
         layer_norm=config.norm,
+        small_start=config.small_start,
     )
     return QMapLearner(
         maker,

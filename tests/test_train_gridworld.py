@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import keras
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -194,9 +195,15 @@ def test_a_soft_target_moves_by_its_share_of_the_difference() -> None:
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("plain", [False, True])
 def test_every_model_gives_q_frames_for_all_cells_and_actions(model: str, plain: bool) -> None:
-    network = network_maker(model, (28, 32, 3), 4, dueling=not plain, layer_norm=not plain)()
-    q_frames = network(np.zeros((2, 28, 32, 3), np.uint8))
-    assert q_frames.shape == (2, 28, 32, 4)
+    sizes = []
+    for small_start in (False, True):
+        keras.utils.set_random_seed(0)
+        options = {"dueling": not plain, "layer_norm": not plain, "small_start": small_start}
+        network = network_maker(model, (28, 32, 3), 4, **options)()
+        q_frames = network(load_level("level1").observations(np.arange(2)))
+        assert q_frames.shape == (2, 28, 32, 4)
+        sizes.append(np.abs(q_frames).mean())
+    assert sizes[1] == pytest.approx(0.1 * sizes[0], rel=1e-3)
 
 
 def image(folder: Path, walls: np.ndarray, name: str) -> str:
