@@ -41,6 +41,9 @@ class TrainingConfig(AgentSettings):
         "targets of cells that the next window did not show: old values, or left out of the loss",
         choices=("keep", "ignore"),
     )
+    stop_at: int | None = option(
+        None, "stop after so many steps, in the middle of the schedules", minimum=1
+    )
     envs: int = option(1, "copies of the game, in a process each if more than one", minimum=1)
     seed: int = option(0, "seed of all random numbers", minimum=0, maximum=2**31 - 1)
     path: str = option("qmap_results", "folder of the results", metavar="DIR")
@@ -58,9 +61,14 @@ class TrainingConfig(AgentSettings):
     )
     device: str = option("auto", "where the networks run", choices=("auto", "cpu", "gpu"))
 
+    @property
+    def last_step(self) -> int:
+        """The step after which the run ends."""
+        return self.steps if self.stop_at is None else min(self.stop_at, self.steps)
 
-# What may differ when a run goes on: how it is watched and where its game is, not what it computes.
-MAY_DIFFER = ("resume", "render", "videos", "device", "rom", "game_dir")
+
+# What may differ when a run goes on: how long it is watched and how, not what it computes.
+MAY_DIFFER = ("resume", "render", "videos", "stop_at", "device", "rom", "game_dir")
 
 
 def parse(

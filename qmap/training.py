@@ -180,17 +180,17 @@ class Training:
     def run(self, interrupt: Interrupt) -> int:
         """Train until the last step or a signal; return the exit status."""
         agent, config = self.agent, self.config
-        if config.resume and agent.step >= config.steps:
+        if config.resume and agent.step >= config.last_step:
             print(
-                f"{self.folder.path} is finished: all of its {config.steps:,} steps are done; "
+                f"{self.folder.path} is finished: all of its {config.last_step:,} steps are done; "
                 "--load starts a new run from its last checkpoint",
                 file=sys.stderr,
             )
         else:
             print(f"results: {self.folder.path}, from step {agent.step:,}", file=sys.stderr)
         self.recording.start(self.episodes[0])
-        with progress_bar(config.steps, agent.step) as bar:
-            while agent.step < config.steps and interrupt.signal is None:
+        with progress_bar(config.last_step, agent.step) as bar:
+            while agent.step < config.last_step and interrupt.signal is None:
                 try:
                     self._step()
                 except FloatingPointError as error:
