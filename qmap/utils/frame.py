@@ -1,0 +1,51 @@
+"""One picture of a video as PNG: `python -m qmap.utils.frame VIDEO --output FILE [--at SHARE]`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import imageio.v3 as imageio
+import numpy as np
+
+from qmap.utils.command_line import OneLineParser, run
+from qmap.utils.errors import UserError
+from qmap.utils.files import atomic_file
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write the picture."""
+    parser = OneLineParser(
+        prog="python -m qmap.utils.frame", description="Write one picture of a video as PNG."
+    )
+    parser.add_argument("video", metavar="VIDEO", type=Path, help="a video of a run")
+    parser.add_argument("--output", metavar="FILE", type=Path, default=Path("frame.png"))
+    parser.add_argument("--at", metavar="SHARE", type=float, default=0.5, help="from 0 to 1")
+    options = parser.parse_args(arguments)
+    if not 0 <= options.at <= 1:
+        raise UserError(f"--at is {options.at}, expected 0 (the start) to 1 (the end)")
+    picture = frame(options.video, options.at)
+    encoded = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1]
+    with atomic_file(options.output) as file:
+        file.write(encoded.tobytes())
+    print(options.output)
+
+
+def frame(video: Path, at: float) -> np.ndarray:
+    """Return the picture at the share `at` of a video, (height, width, 3) uint8 RGB.
+
+    Raises:
+        UserError: it is not a video that can be read.
+    """
+    if not video.is_file():
+        raise UserError(f"there is no video {video}; expected an .mp4 file of a run")
+    try:
+        pictures = imageio.imread(video, plugin="FFMPEG")
+    except Exception as error:  # whatever ffmpeg makes of a file that is no video
+        raise UserError(f"{video} cannot be read as a video; expected .mp4 of a run") from error
+    return pictures[round(at * (len(pictures) - 1))]
+
+
+if __name__ == "__main__":
+    run(main)
