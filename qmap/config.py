@@ -15,21 +15,13 @@ from qmap.utils.command_line import option
 from qmap.utils.errors import UserError
 from qmap.utils.run_folder import CONFIG, read_config
 
-Config = TypeVar("Config", bound="TrainingConfig")
+Config = TypeVar("Config", bound="RunOptions")
 
 
 @dataclass(frozen=True)
-class TrainingConfig(AgentSettings):
-    """Everything a training on a game can be told; the defaults are those of the paper."""
+class RunOptions:
+    """What every training can be told: how the Q-map learns, and how the run is kept."""
 
-    dqn: bool = option(True, "do not learn the task: explore with the Q-map alone")
-    qmap: bool = option(True, "do not learn the Q-map: a DQN that explores epsilon-greedily")
-    dqn_lr: float = option(1e-4, "learning rate of the DQN", above=0)
-    dqn_gamma: float = option(0.99, "discount factor of the task", above=0, below=1)
-    dqn_clip: float = option(1000.0, "norm to which each gradient of the DQN is clipped", above=0)
-    qmap_lr: float = option(3e-4, "learning rate of the Q-map", above=0)
-    qmap_gamma: float = option(0.9, "discount factor of the distances", above=0, below=1)
-    qmap_clip: float = option(1000.0, "the same norm for the Q-map", above=0)
     double: bool = option(True, "no double Q-learning")
     double_order: str = option(
         "reference",
@@ -41,17 +33,11 @@ class TrainingConfig(AgentSettings):
         "targets of cells that the next window did not show: old values, or left out of the loss",
         choices=("keep", "ignore"),
     )
-    stop_at: int | None = option(
-        None, "stop after so many steps, in the middle of the schedules", minimum=1
-    )
-    envs: int = option(1, "copies of the game, in a process each if more than one", minimum=1)
     seed: int = option(0, "seed of all random numbers", minimum=0, maximum=2**31 - 1)
     path: str = option("qmap_results", "folder of the results", metavar="DIR")
     load: str | None = option(None, "checkpoint to start from", metavar="CKPT")
     resume: str | None = option(None, "folder of a run to continue", metavar="RUN_DIR")
-    render: bool = option(False, "show what the agent sees and thinks in a window")
-    videos: bool = option(True, "record no videos")
-    checkpoint_every: int = option(100_000, "steps between checkpoints for --load", minimum=1)
+    render: bool = option(False, "show what the agent sees and believes in a window")
     save_every: int = option(50_000, "steps between snapshots for --resume", minimum=1)
     deterministic: bool = option(False, "make equal runs equal bit for bit, more slowly")
     precision: str = option(
@@ -60,6 +46,26 @@ class TrainingConfig(AgentSettings):
         choices=("float32", "bfloat16"),
     )
     device: str = option("auto", "where the networks run", choices=("auto", "cpu", "gpu"))
+
+
+@dataclass(frozen=True)
+class TrainingConfig(AgentSettings, RunOptions):
+    """Everything a training on a game can be told; the defaults are those of the paper."""
+
+    dqn: bool = option(True, "do not learn the task: explore with the Q-map alone")
+    qmap: bool = option(True, "do not learn the Q-map: a DQN that explores epsilon-greedily")
+    dqn_lr: float = option(1e-4, "learning rate of the DQN", above=0)
+    dqn_gamma: float = option(0.99, "discount factor of the task", above=0, below=1)
+    dqn_clip: float = option(1000.0, "norm to which each gradient of the DQN is clipped", above=0)
+    qmap_lr: float = option(3e-4, "learning rate of the Q-map", above=0)
+    qmap_gamma: float = option(0.9, "discount factor of the distances", above=0, below=1)
+    qmap_clip: float = option(1000.0, "the same norm for the Q-map", above=0)
+    stop_at: int | None = option(
+        None, "stop after so many steps, in the middle of the schedules", minimum=1
+    )
+    envs: int = option(1, "copies of the game, in a process each if more than one", minimum=1)
+    videos: bool = option(True, "record no videos")
+    checkpoint_every: int = option(100_000, "steps between checkpoints for --load", minimum=1)
 
     @property
     def last_step(self) -> int:

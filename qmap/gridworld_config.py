@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from qmap.config import RunOptions
 from qmap.envs.gridworld_level import load_level
 from qmap.gridworld_models import MODELS
 from qmap.utils.command_line import option
 
 
 @dataclass(frozen=True)
-class GridWorldConfig:
+class GridWorldConfig(RunOptions):
     """Everything the training can be told; the defaults are those of the paper (section 4.1)."""
 
     lr: float = option(1e-4, "learning rate", above=0)
@@ -30,39 +31,15 @@ class GridWorldConfig:
     )
     dueling: bool = option(True, "no dueling: a decoder for the actions alone")
     norm: bool = option(True, "no layer normalization")
-    double: bool = option(True, "no double Q-learning")
-    double_order: str = option(
-        "reference",
-        "who picks the next action: the target network (reference) or the online one (usual)",
-        choices=("reference", "usual"),
-    )
-    unknown_columns: str = option(
-        "keep",
-        "targets of cells that the next window did not show: old values, or left out of the loss",
-        choices=("keep", "ignore"),
-    )
     steps: int = option(100_000_000, "transitions to learn from", minimum=1)
     train_level: str = option("level1", "level to train on: name or image file", metavar="LEVEL")
     test_levels: list[str] = option(
         ["level1", "level2", "level3"], "levels to test on", nargs="+", metavar="LEVEL"
     )
     eval_every: int = option(50, "updates between comparisons with the truth", minimum=1)
-    seed: int = option(0, "seed of all random numbers", minimum=0, maximum=2**31 - 1)
-    path: str = option("qmap_results", "folder of the results", metavar="DIR")
-    load: str | None = option(None, "checkpoint to start from", metavar="CKPT")
-    resume: str | None = option(None, "folder of a run to continue", metavar="RUN_DIR")
-    render: bool = option(False, "show the strips of the test levels in a window")
     checkpoint_every: int = option(
         10_000_000, "transitions between checkpoints for --load; there is one at the end", minimum=1
     )
-    save_every: int = option(50_000, "transitions between snapshots for --resume", minimum=1)
-    deterministic: bool = option(False, "make equal runs equal bit for bit, more slowly")
-    precision: str = option(
-        "float32",
-        "what the networks multiply in; bfloat16 is faster where the machine has it",
-        choices=("float32", "bfloat16"),
-    )
-    device: str = option("auto", "where the networks run", choices=("auto", "cpu", "gpu"))
 
     @property
     def updates(self) -> int:
