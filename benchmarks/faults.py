@@ -36,6 +36,9 @@ class FaultOptions:
     rounds: int = option(20, "runs to kill and resume", minimum=1)
     game: str = option("both", "what to train on", choices=("montezuma", "gridworld", "both"))
     envs: int = option(1, "copies of Montezuma's Revenge in a run", minimum=1, maximum=8)
+    signal: str = option(
+        "any", "what the runs die of", choices=("any", *(kind.name for kind in SIGNALS))
+    )
     seed: int = option(0, "seed of the moments", minimum=0)
 
 
@@ -52,6 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Do all rounds; return 0 if every one ended as it should."""
     options = parse(FaultOptions, __doc__.splitlines()[0], arguments, "benchmarks.faults")
     generator = np.random.default_rng(options.seed)
+    kinds = [kind for kind in SIGNALS if options.signal in ("any", kind.name)]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         games = make_games(folder, options.envs)
@@ -68,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for number in range(options.rounds):
             game = list(games)[number % len(games)]
             path = folder / f"round_{number}"
-            deaths, lost = torment(games[game], path, generator, seconds[game])
+            deaths, lost = torment(games[game], path, generator, seconds[game], kinds)
             different = differences(whole[game], run_folder(path))
             identical += not different
             most_lost = max(most_lost, lost)
@@ -117,13 +121,17 @@ def run_folder(results: Path) -> Path | None:
 
 
 def torment(
-    game: Game, results: Path, generator: np.random.Generator, seconds: float
+    game: Game,
+    results: Path,
+    generator: np.random.Generator,
+    seconds: float,
+    kinds: Sequence[signal.Signals],
 ) -> tuple[list[str], int]:
     """Run to the end through one or two deaths; return what happened and the most steps lost."""
     deaths, most_lost = [], 0
     process = start(game, results)
     for _ in range(generator.integers(1, 3)):
-        kind = SIGNALS[generator.integers(len(SIGNALS))]
+        kind = kinds[generator.integers(len(kinds))]
         while_saving = bool(generator.integers(2))
         wait(process, results, generator.random() * seconds, while_saving)
         if while_saving:
