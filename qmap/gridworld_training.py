@@ -14,7 +14,6 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 from tqdm import tqdm
 
 from qmap.agents.device import set_up
@@ -232,7 +231,7 @@ class GridWorldTraining:
 
     def _update_target(self) -> None:
         if self.config.soft_target:
-            move_towards(self.learner.target, self.learner.online, self.config.soft_target)
+            self.learner.update_target(self.config.soft_target)
         elif self.progress.updates % self.config.target == 0:
             self.learner.update_target()
 
@@ -324,13 +323,6 @@ class GridWorldTraining:
                 f"the snapshot in {self.folder.path} is of another version ({error!r}); start a "
                 "new run"
             ) from error
-
-
-@tf.function
-def move_towards(target: keras.Model, online: keras.Model, share: float) -> None:
-    """Move the target network's weights by a share of their difference to the online ones."""
-    for weight, follows in zip(target.weights, online.weights, strict=True):
-        weight.value.assign_add(share * (follows.value - weight.value))
 
 
 def sample_transitions(level: Level, generator: np.random.Generator, count: int) -> Transitions:

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import qmap.gridworld_training
+from qmap.agents.q_map import QMapLearner
 from qmap.envs.gridworld_level import MOVES, SCREEN_COL, Level, load_level
 from qmap.envs.gridworld_paths import true_q_frames
 from qmap.gridworld_evaluation import GroundTruth, evaluate, follow
@@ -25,7 +26,6 @@ from qmap.gridworld_strip import CELL, GAP, LABELS, TITLE, draw_strip
 from qmap.gridworld_training import (
     GridWorldTraining,
     is_drawn,
-    move_towards,
     sample_transitions,
 )
 from qmap.train_gridworld import main
@@ -185,11 +185,13 @@ def test_every_comparison_of_a_short_run_is_drawn_and_few_of_a_long_one() -> Non
 
 def test_a_soft_target_moves_by_its_share_of_the_difference() -> None:
     make = network_maker("mlp2", (28, 32, 3), 4, dueling=False, layer_norm=True)
-    target, online = make(), make()
-    before = [weight.numpy() for weight in target.weights]
-    move_towards(target, online, 0.25)
-    for weight, old, goal in zip(target.weights, before, online.weights, strict=True):
-        np.testing.assert_allclose(weight, 0.75 * old + 0.25 * goal.numpy(), atol=1e-6)
+    learner = QMapLearner(make)
+    for weight in learner.online.weights:
+        weight.assign(weight + 1.0)
+    before = [weight.numpy() for weight in learner.target.weights]
+    learner.update_target(0.25)
+    for weight, old in zip(learner.target.weights, before, strict=True):
+        np.testing.assert_allclose(weight, old + 0.25, atol=1e-6)
 
 
 @pytest.mark.parametrize("model", MODELS)

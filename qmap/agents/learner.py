@@ -35,10 +35,13 @@ class Learner:
         self.update_target()
 
     @tf.function
-    def update_target(self) -> None:
-        """Copy the online network's weights to the target network."""
+    def update_target(self, share: float = 1.0) -> None:
+        """Move the target network's weights by a share of the way to the online ones; 1 copies."""
         for target, online in zip(self.target.weights, self.online.weights, strict=True):
-            target.value.assign(online.value)
+            if share == 1.0:
+                target.value.assign(online.value)
+            else:
+                target.value.assign_add(share * (online.value - target.value))
 
     def weights(self) -> dict[str, Any]:
         """Return the networks and the optimizer: what a later run can start from."""
