@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from qmap import train_gridworld, train_montezuma
+from qmap.gridworld_training import GridWorldTraining
 from qmap.training import Training
 from qmap.utils import snapshots
 from qmap.utils.errors import UserError
@@ -198,9 +199,9 @@ def test_the_grid_worlds_pictures_may_fail_at_one_warning(
         self.folder.path.joinpath("images").write_text("in the way")
         original(self)
 
-    original = train_gridworld.GridWorldTraining._compare
-    monkeypatch.setattr(train_gridworld.GridWorldTraining, "_compare", vanish)
-    monkeypatch.setattr(train_gridworld.GridWorldTraining, "_evaluate", lambda self: None)
+    original = GridWorldTraining._compare
+    monkeypatch.setattr(GridWorldTraining, "_compare", vanish)
+    monkeypatch.setattr(GridWorldTraining, "_evaluate", lambda self: None)
     flags = ["--model", "mlp2", "--batch", "2", "--steps", "8", "--eval-every", "2"]
     flags += ["--test-levels", "level1", "--path", str(tmp_path)]
     assert train_gridworld.main(flags) == 0

@@ -60,6 +60,12 @@ def children() -> set[str]:
     return {begin for begin, _, end in stats if int(end.split()[1]) == os.getpid()}
 
 
+@pytest.fixture
+def strangers() -> set[str]:
+    """What earlier tests have left running, Python's own helper processes for one."""
+    return children()
+
+
 def test_a_streamed_episode_becomes_an_h264_video_of_every_step(tmp_path: Path) -> None:
     warnings: list[str] = []
     recorder = VideoRecorder(tmp_path, draw, fps=15, patience=60, warn=warnings.append)
@@ -136,7 +142,7 @@ def test_missing_values_are_filled_in_batches_and_only_for_wanted_episodes(tmp_p
         assert (seen[step] == (step if step % 3 else -1)).all()
 
 
-def test_dropped_and_unfinished_episodes_leave_nothing(tmp_path: Path) -> None:
+def test_dropped_and_unfinished_episodes_leave_nothing(tmp_path: Path, strangers: set[str]) -> None:
     (tmp_path / ".old.mp4.part").write_bytes(b"left by a killed run")
     recorder = VideoRecorder(tmp_path, draw)
     for name in (None, "unfinished"):
@@ -147,12 +153,12 @@ def test_dropped_and_unfinished_episodes_leave_nothing(tmp_path: Path) -> None:
             episode.end(None)
     recorder.close()
     assert os.listdir(tmp_path) == []
-    assert not children()
+    assert children() <= strangers
 
 
 @pytest.mark.parametrize("trouble", ["no ffmpeg", "bad ffmpeg", "no folder", "no picture"])
 def test_trouble_costs_one_warning_for_the_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strangers: set[str], trouble: str
 ) -> None:
     folder = tmp_path / "videos"
     folder.mkdir()
@@ -186,7 +192,7 @@ def test_trouble_costs_one_warning_for_the_run(
     if trouble == "bad ffmpeg":
         assert "out of order" in warnings[0]
     assert not folder.exists() or os.listdir(folder) == []
-    assert not children()
+    assert children() <= strangers
 
 
 def test_videos_come_back_when_the_trouble_is_over(tmp_path: Path) -> None:
@@ -227,7 +233,7 @@ def test_a_slow_encoder_costs_steps_of_the_video_not_of_the_training(tmp_path: P
 
 
 def test_a_hanging_encoder_is_killed_in_bounded_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strangers: set[str]
 ) -> None:
     program = make_program(tmp_path / "ffmpeg", "import time; time.sleep(1000)")
     monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", lambda: program)
@@ -249,7 +255,7 @@ def test_a_hanging_encoder_is_killed_in_bounded_time(
     recorder.close(timeout=0.5)
     assert time.monotonic() - start < 3
     assert os.listdir(folder) == []
-    assert not children()
+    assert children() <= strangers
     assert any("took too long" in warning for warning in warnings)
 
 
