@@ -123,3 +123,20 @@ def test_options_leave_out_the_value_stream_and_the_norms() -> None:
         (4, 4, 1), 3, coords_shape=(2, 2), hidden=[5], dueling=False, layer_norm=False
     )
     assert [tuple(weight.shape) for weight in plain.weights] == [(16, 5), (5,), (5, 12), (12,)]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: ConvQFrames((8, 8, 3), 5, encoder=[(4, 4, 2)], hidden=[6], decoder=[], last=(4, 2)),
+        lambda: DenseQFrames((8, 8, 3), 5, coords_shape=(8, 8), hidden=[6]),
+        lambda: DuelingDQN((8, 8, 3), 5, encoder=[(4, 4, 2)], hidden=[6]),
+    ],
+)
+def test_the_advantages_alone_tell_which_action_is_best(make: Callable[[], keras.Model]) -> None:
+    keras.utils.set_random_seed(0)
+    network = make()
+    observations = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), dtype=np.uint8)
+    q_values, advantages = network(observations).numpy(), network.advantages(observations).numpy()
+    np.testing.assert_array_equal(advantages.argmax(axis=-1), q_values.argmax(axis=-1))
+    assert not np.allclose(advantages, q_values)

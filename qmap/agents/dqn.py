@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from qmap.agents.learner import Learner
+from qmap.agents.learner import Learner, preferences
 from qmap.agents.replay import Transitions
 
 
@@ -118,7 +118,7 @@ class DQNLearner(Learner):
         weights: tf.Tensor,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         target_q = self.target(next_observations)
-        picking = self.online(next_observations) if self.double_q else target_q
+        picking = preferences(self.online, next_observations) if self.double_q else target_q
         chosen = tf.argmax(picking, axis=-1, output_type=tf.int32)
         next_q = tf.gather(target_q, chosen, axis=-1, batch_dims=1)
         targets = n_step_targets(next_q, rewards, terminals, lengths, self.gamma)

@@ -90,6 +90,11 @@ def all_finite(weights: dict[str, dict[str, np.ndarray]]) -> bool:
     return all(np.isfinite(array).all() for part in weights.values() for array in part.values())
 
 
+def preferences(network: keras.Model, observations: tf.Tensor) -> tf.Tensor:
+    """What tells which action is best: the advantages of a `QNetwork`, else the Q-values."""
+    return getattr(network, "advantages", network)(observations)
+
+
 def _arrays(network: keras.Model) -> dict[str, np.ndarray]:
     """Weights by their place in the network; their paths depend on what else the process made."""
     return {

@@ -19,7 +19,38 @@ Convolution = tuple[int, int, int]
 NORM_EPSILON = 1e-12
 
 
-class ConvQFrames(keras.Model):
+class QNetwork(keras.Model):
+    """What the networks share: features of an observation, then one stream or two dueling ones.
+
+    Attributes:
+        advantage: layers from the features to A, one channel an action.
+        value: layers from the features to V, one channel; empty without dueling.
+    """
+
+    advantage: list[keras.Layer]
+    value: list[keras.Layer]
+
+    def features(self, observations: tf.Tensor) -> tf.Tensor:
+        """Map uint8 observations to what both streams begin with."""
+        raise AttributeError("each network has features of its own")
+
+    def call(self, observations: tf.Tensor) -> tf.Tensor:
+        """Map (batch, height, width, channels) uint8 to Q-values (batch, ..., actions) float32."""
+        x = self.features(observations)
+        q_values = tf.cast(_through(self.advantage, x), tf.float32)
+        if self.value:
+            q_values = duel(tf.cast(_through(self.value, x), tf.float32), q_values)
+        return q_values
+
+    def advantages(self, observations: tf.Tensor) -> tf.Tensor:
+        """Map observations to A alone: V and the mean are the same for all actions.
+
+        Which action is best can be told without computing V, which takes half of the decoders.
+        """
+        return tf.cast(_through(self.advantage, self.features(observations)), tf.float32)
+
+
+class ConvQFrames(QNetwork):
     """The Q-map: a convolutional encoder, a dense bottleneck and transposed convolutions.
 
     One pass gives, for each action, the Q-values towards all goal cells of the screen
@@ -31,8 +62,8 @@ class ConvQFrames(keras.Model):
         n_actions: number of actions A, the Q-frames in the output.
         encoder: convolutions, ELU after each.
         hidden: sizes of the dense layers; a last one brings back the encoder's flat size.
-        decoder: transposed convolutions, ELU after each but the last; the last one gives
-            the Q-frames and is written (kernel, stride), its channels being the actions.
+        decoder: transposed convolutions, ELU after each.
+        last: (kernel, stride) of one more, which gives the Q-frames.
         dueling: add a second decoder with one output channel V and return V + A - mean(A).
         layer_norm: normalize the dense layers before their ELU.
     """
@@ -64,18 +95,13 @@ class ConvQFrames(keras.Model):
         self.value = _decoder(decoder, (1, *last)) if dueling else []
         self(tf.zeros((1, *observation_shape), tf.uint8))
 
-    def call(self, observations: tf.Tensor) -> tf.Tensor:
-        """Map (batch, height, width, channels) uint8 to (batch, rows, cols, actions) float32."""
-        x = scaled(observations, self.compute_dtype)
-        x = _through(self.encoder, x)
-        x = self.unflatten(_through(self.hidden, self.flatten(x)))
-        q_frames = tf.cast(_through(self.advantage, x), tf.float32)
-        if self.value:
-            q_frames = duel(tf.cast(_through(self.value, x), tf.float32), q_frames)
-        return q_frames
+    def features(self, observations: tf.Tensor) -> tf.Tensor:
+        """Map uint8 observations to the bottleneck's output, as large as the encoder's."""
+        x = _through(self.encoder, scaled(observations, self.compute_dtype))
+        return self.unflatten(_through(self.hidden, self.flatten(x)))
 
 
-class DenseQFrames(keras.Model):
+class DenseQFrames(QNetwork):
     """The Q-map without convolutions, a baseline: dense layers, the Q-frames as a flat vector.
 
     Args:
@@ -114,17 +140,12 @@ class DenseQFrames(keras.Model):
             ]
         self(tf.zeros((1, *observation_shape), tf.uint8))
 
-    def call(self, observations: tf.Tensor) -> tf.Tensor:
-        """Map (batch, height, width, channels) uint8 to (batch, rows, cols, actions) float32."""
-        x = self.flatten(scaled(observations, self.compute_dtype))
-        x = _through(self.hidden, x)
-        q_frames = tf.cast(_through(self.advantage, x), tf.float32)
-        if self.value:
-            q_frames = duel(tf.cast(_through(self.value, x), tf.float32), q_frames)
-        return q_frames
+    def features(self, observations: tf.Tensor) -> tf.Tensor:
+        """Map uint8 observations to the last hidden layer's output."""
+        return _through(self.hidden, self.flatten(scaled(observations, self.compute_dtype)))
 
 
-class DuelingDQN(keras.Model):
+class DuelingDQN(QNetwork):
     """The task's Q-network: convolutions and two dense streams, V + A - mean(A).
 
     Args:
@@ -155,12 +176,9 @@ class DuelingDQN(keras.Model):
         self.value.append(DenseNorm(1, "linear", False))
         self(tf.zeros((1, *observation_shape), tf.uint8))
 
-    def call(self, observations: tf.Tensor) -> tf.Tensor:
-        """Map (batch, height, width, channels) uint8 to (batch, actions) float32."""
-        x = scaled(observations, self.compute_dtype)
-        x = self.flatten(_through(self.encoder, x))
-        value = tf.cast(_through(self.value, x), tf.float32)
-        return duel(value, tf.cast(_through(self.advantage, x), tf.float32))
+    def features(self, observations: tf.Tensor) -> tf.Tensor:
+        """Map uint8 observations to the encoder's flat output."""
+        return self.flatten(_through(self.encoder, scaled(observations, self.compute_dtype)))
 
 
 class DenseNorm(keras.Layer):

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from qmap.agents.learner import Learner
+from qmap.agents.learner import Learner, preferences
 from qmap.agents.replay import Transitions
 
 UnknownColumns = Literal["keep", "ignore"]
@@ -35,7 +35,7 @@ def next_q_frames(
     Args:
         online: Q-frames of the online network, (batch, rows, cols, actions).
         target: Q-frames of the target network, the same shape; None for no double Q-learning:
-            the maximum of the online network.
+            the maximum of the online network. Of the network that picks, advantages will do.
         order: who picks the action.
 
     Returns:
@@ -187,11 +187,14 @@ class QMapLearner(Learner):
         lengths: tf.Tensor,
         weights: tf.Tensor,
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        next_q = next_q_frames(
-            self.online(next_observations),
-            self.target(next_observations) if self.double_q else None,
-            self.double_order,
-        )
+        if not self.double_q:
+            next_q = next_q_frames(self.online(next_observations), None)
+        elif self.double_order == "reference":
+            picking = preferences(self.target, next_observations)
+            next_q = next_q_frames(self.online(next_observations), picking, "reference")
+        else:
+            picking = preferences(self.online, next_observations)
+            next_q = next_q_frames(picking, self.target(next_observations), "usual")
         targets, known = all_goals_targets(
             next_q, rows, cols, window_shifts, terminals, lengths, self.gamma
         )
