@@ -7,7 +7,7 @@ convolution is written (channels, kernel, stride).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import keras
 import tensorflow as tf
@@ -23,16 +23,14 @@ class QNetwork(keras.Model):
     """What the networks share: features of an observation, then one stream or two dueling ones.
 
     Attributes:
+        features: maps uint8 observations to what both streams begin with.
         advantage: layers from the features to A, one channel an action.
         value: layers from the features to V, one channel; empty without dueling.
     """
 
+    features: Callable[[tf.Tensor], tf.Tensor]
     advantage: list[keras.Layer]
     value: list[keras.Layer]
-
-    def features(self, observations: tf.Tensor) -> tf.Tensor:
-        """Map uint8 observations to what both streams begin with."""
-        raise AttributeError("each network has features of its own")
 
     def call(self, observations: tf.Tensor) -> tf.Tensor:
         """Map (batch, height, width, channels) uint8 to Q-values (batch, ..., actions) float32."""
