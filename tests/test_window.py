@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -75,3 +76,29 @@ def test_an_unusable_driver_is_a_user_error(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("SDL_VIDEODRIVER", "no-such-driver")
     with pytest.raises(UserError, match="cannot open a window"):
         LiveWindow("Q-map")
+
+
+@pytest.mark.skipif(shutil.which("Xvfb") is None, reason="no Xvfb to open a real window on")
+def test_a_real_window_opens_beside_tensorflow() -> None:
+    script = """
+import numpy as np, tensorflow as tf
+from qmap.utils.window import LiveWindow
+window = LiveWindow("test")
+float(tf.reduce_sum(tf.ones(3)))
+window.show(np.zeros((100, 200, 3), np.uint8))
+"""
+    server = subprocess.Popen(
+        ["Xvfb", "-displayfd", "1", "-screen", "0", "640x480x24"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        display = {"DISPLAY": f":{server.stdout.readline().strip()}"}
+        plain = {name: value for name, value in os.environ.items() if not name.startswith("SDL_")}
+        done = subprocess.run([sys.executable, "-c", script], env=plain | display, timeout=60)
+        assert done.returncode == 0
+    finally:
+        server.terminate()
+        server.wait()
+        server.stdout.close()

@@ -34,6 +34,9 @@ class LiveWindow:
         self._warn = warn
         self._surface = None
         os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+        # Without a graphics card, OpenGL comes with an LLVM that crashes beside TensorFlow's own.
+        os.environ.setdefault("SDL_RENDER_DRIVER", "software")
+        os.environ.setdefault("SDL_FRAMEBUFFER_ACCELERATION", "0")
         try:
             import pygame  # only those who look need it
 
