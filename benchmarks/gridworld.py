@@ -13,9 +13,9 @@ from benchmarks.floor import Floor
 from benchmarks.machine import peak_memory
 from qmap.agents.device import set_up
 from qmap.envs.gridworld_level import load_level
-from qmap.gridworld_config import GridWorldConfig
-from qmap.gridworld_evaluation import GroundTruth
-from qmap.gridworld_training import make_learner, sample_transitions
+from qmap.gridworld.config import GridWorldConfig
+from qmap.gridworld.evaluation import GroundTruth
+from qmap.gridworld.training import make_learner, sample_transitions
 
 
 @dataclass(frozen=True)

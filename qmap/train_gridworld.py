@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from qmap.config import parse
 from qmap.envs.gridworld_level import load_level
-from qmap.gridworld_config import GridWorldConfig
+from qmap.gridworld.config import GridWorldConfig
 from qmap.utils import command_line
 from qmap.utils.errors import UserError
 from qmap.utils.quiet import quiet
@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise UserError(f"--test-levels are called {', '.join(names)}: expected different names")
     # Only now is TensorFlow loaded, which takes seconds.
     with quiet():
-        from qmap.gridworld_training import train
+        from qmap.gridworld.training import train
     return train(config, train_level, test_levels, PROGRAM)
 
 

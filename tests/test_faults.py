@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from qmap import train_gridworld, train_montezuma
-from qmap.gridworld_training import GridWorldTraining
+from qmap.gridworld.training import GridWorldTraining
 from qmap.training import Training
 from qmap.utils import snapshots
 from qmap.utils.errors import UserError

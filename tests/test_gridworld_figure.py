@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from qmap.envs.gridworld_level import load_level
-from qmap.gridworld_config import GridWorldConfig
-from qmap.gridworld_figure import main, spread
-from qmap.gridworld_training import make_learner
+from qmap.gridworld.config import GridWorldConfig
+from qmap.gridworld.figure import main, spread
+from qmap.gridworld.training import make_learner
 from qmap.utils import checkpoint
 from qmap.utils.errors import UserError
 

@@ -16,14 +16,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import qmap.gridworld_training
+import qmap.gridworld.training
 from qmap.agents.q_map import QMapLearner
 from qmap.envs.gridworld_level import MOVES, SCREEN_COL, Level, load_level
 from qmap.envs.gridworld_paths import true_q_frames
-from qmap.gridworld_evaluation import GroundTruth, evaluate, follow
-from qmap.gridworld_models import MODELS, network_maker
-from qmap.gridworld_strip import CELL, GAP, LABELS, TITLE, draw_strip
-from qmap.gridworld_training import (
+from qmap.gridworld.evaluation import GroundTruth, evaluate, follow
+from qmap.gridworld.models import MODELS, network_maker
+from qmap.gridworld.strip import CELL, GAP, LABELS, TITLE, draw_strip
+from qmap.gridworld.training import (
     GridWorldTraining,
     is_drawn,
     sample_transitions,
@@ -226,7 +226,7 @@ def run(tmp_path: Path, *flags: str, seed: int = 0) -> tuple[int, Path]:
 
 @pytest.fixture(autouse=True)
 def _tensorflow_is_set_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(qmap.gridworld_training, "set_up", lambda **_: None)
+    monkeypatch.setattr(qmap.gridworld.training, "set_up", lambda **_: None)
 
 
 def losses(folder: Path) -> np.ndarray:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from qmap.config import RunOptions
 from qmap.envs.gridworld_level import load_level
-from qmap.gridworld_models import MODELS
+from qmap.gridworld.models import MODELS
 from qmap.utils.command_line import option
 
 

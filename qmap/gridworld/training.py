@@ -21,10 +21,10 @@ from qmap.agents.learner import all_finite
 from qmap.agents.q_map import QMapLearner
 from qmap.agents.replay import Transitions
 from qmap.envs.gridworld_level import ACTION_NAMES, COORDS_SHAPE, Level
-from qmap.gridworld_config import GridWorldConfig, agent_name
-from qmap.gridworld_evaluation import GroundTruth, evaluate, table
-from qmap.gridworld_models import network_maker
-from qmap.gridworld_strip import draw_strip, save_picture
+from qmap.gridworld.config import GridWorldConfig, agent_name
+from qmap.gridworld.evaluation import GroundTruth, evaluate, table
+from qmap.gridworld.models import network_maker
+from qmap.gridworld.strip import draw_strip, save_picture
 from qmap.utils import checkpoint, snapshots
 from qmap.utils.csv_logger import CSVLogger
 from qmap.utils.errors import UserError

@@ -1,4 +1,4 @@
-"""Draw learned Q-frames beside the true ones: `python -m qmap.gridworld_figure --load CKPT`."""
+"""Draw learned Q-frames beside the true ones: `python -m qmap.gridworld.figure --load CKPT`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from matplotlib.image import AxesImage
 
 from qmap.envs.gridworld_level import SCREEN_COL, Level, load_level
 from qmap.envs.gridworld_paths import true_q_frames
-from qmap.gridworld_config import GridWorldConfig
+from qmap.gridworld.config import GridWorldConfig
 from qmap.utils import checkpoint, command_line
 from qmap.utils.command_line import option
 from qmap.utils.errors import UserError
@@ -44,7 +44,7 @@ class Options:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Draw the figure; return the exit status."""
-    options = command_line.parse(Options, __doc__, arguments, "qmap.gridworld_figure")
+    options = command_line.parse(Options, __doc__, arguments, "qmap.gridworld.figure")
     if not options.load:
         raise UserError("--load is missing: expected tensorflow/step_N.ckpt of a run's folder")
     levels = [load_level(level) for level in options.levels]
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ) from error
     # Only now is TensorFlow loaded, which takes seconds.
     with quiet():
-        from qmap.gridworld_training import make_learner, restore
+        from qmap.gridworld.training import make_learner, restore
     learner = make_learner(config)
     restore(learner, loaded, options.load)
 

@@ -1,0 +1,1 @@
+"""The experiment in the grid world: learned Q-frames against the true ones."""
