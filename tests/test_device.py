@@ -1,0 +1,104 @@
+"""What `--device` and `--precision` do to the networks that are made after them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from qmap.agents import device
+from qmap.agents.networks import ConvQFrames
+from qmap.agents.q_map import QMapLearner
+from qmap.agents.replay import Transitions
+from qmap.utils.errors import UserError
+
+SHAPE = (12, 16, 3)
+
+
+@pytest.fixture(autouse=True)
+def float32_afterwards() -> Iterator[None]:
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture
+def can_multiply_in_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "_has_bfloat16", lambda _gpus: True)
+
+
+def make_network() -> ConvQFrames:
+    encoder, decoder = [(4, 4, 2), (6, 3, 2)], [(6, 3, 2)]
+    return ConvQFrames(SHAPE, 5, encoder=encoder, hidden=[10], decoder=decoder, last=(4, 2))
+
+
+def make_batch(generator: np.random.Generator, count: int = 6) -> Transitions:
+    return Transitions(
+        observations=generator.integers(256, size=(count, *SHAPE), dtype=np.uint8),
+        actions=generator.integers(5, size=count, dtype=np.int32),
+        rewards=np.zeros((count, 1), np.float32),
+        next_observations=generator.integers(256, size=(count, *SHAPE), dtype=np.uint8),
+        rows=generator.integers(12, size=(count, 1), dtype=np.int32),
+        cols=generator.integers(16, size=(count, 1), dtype=np.int32),
+        window_shifts=np.zeros((count, 1), np.int32),
+        terminals=np.zeros((count, 1), bool),
+        lengths=np.ones(count, np.int32),
+    )
+
+
+def test_a_gpu_that_is_not_there_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda _kind: [])
+    with pytest.raises(UserError, match="finds no GPU; expected one for --device gpu") as error:
+        device.set_up(device="gpu")
+    assert "\n" not in str(error.value)
+
+
+def test_a_processor_without_bfloat16_says_so_and_goes_on_in_float32(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(device, "_has_bfloat16", lambda _gpus: False)
+    device.set_up(device="cpu", precision="bfloat16")
+    assert "does not multiply in bfloat16: going on in float32" in capsys.readouterr().err
+    assert make_network().compute_dtype == "float32"
+
+
+def test_a_processor_is_asked_by_the_names_of_its_instructions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    flags = "flags\t\t: fpu sse avx512f"
+    monkeypatch.setattr(device.Path, "is_file", lambda _path: True)
+    monkeypatch.setattr(device.Path, "read_text", lambda _path: flags)
+    assert not device._has_bfloat16([])
+    monkeypatch.setattr(device.Path, "read_text", lambda _path: f"{flags} avx512_bf16 sha_ni")
+    assert device._has_bfloat16([])
+
+
+@pytest.mark.usefixtures("can_multiply_in_bfloat16")
+def test_bfloat16_is_for_the_layers_and_neither_for_the_weights_nor_for_the_q_values() -> None:
+    device.set_up(device="cpu", precision="bfloat16")
+    network = make_network()
+    hidden = [*network.encoder, *network.hidden, *network.advantage, *network.value]
+    assert {layer.compute_dtype for layer in hidden} == {"bfloat16"}
+    assert {variable.dtype for variable in network.weights} == {"float32"}
+    observations = make_batch(np.random.default_rng(0)).observations
+    assert network(observations).dtype == tf.float32
+
+
+@pytest.mark.usefixtures("can_multiply_in_bfloat16")
+def test_bfloat16_learns_nearly_what_float32_learns() -> None:
+    batch = make_batch(np.random.default_rng(0))
+    learners = {}
+    for precision in device.PRECISIONS:
+        device.set_up(device="cpu", precision=precision)
+        keras.utils.set_random_seed(0)
+        learners[precision] = QMapLearner(make_network, learning_rate=1e-3)
+    losses = {
+        precision: [learner.train(batch, np.ones(6, np.float32))[0] for _ in range(20)]
+        for precision, learner in learners.items()
+    }
+    assert losses["bfloat16"] != losses["float32"]
+    np.testing.assert_allclose(losses["bfloat16"], losses["float32"], rtol=0.05)
+    for moments in learners["bfloat16"].optimizer.state().values():
+        assert moments.dtype == np.float32
