@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from benchmarks.stopwatch import Stopwatch
 from qmap.agents.dqn import DQNLearner
+from qmap.agents.learner import preferences
 from qmap.agents.q_map import QMapLearner
 from qmap.agents.replay import Transitions
 
@@ -86,7 +87,12 @@ class Floor:
 def _forwards(learners: list[Learner]) -> Callable[..., object]:
     @tf.function
     def forwards(observations: tf.Tensor) -> list[tf.Tensor]:
-        return [learner.online(observations) for learner in learners]
+        return [
+            preferences(learner.online, observations)
+            if isinstance(learner, DQNLearner)
+            else learner.online(observations)
+            for learner in learners
+        ]
 
     return forwards
 
@@ -97,10 +103,18 @@ def _updates(learners: list[Learner]) -> Callable[..., object]:
         values = []
         for learner in learners:
             # Returned, or TensorFlow would see that nobody needs them.
-            values += [learner.online(after), learner.target(after)]
+            values += _next_values(learner, after)
             with tf.GradientTape() as tape:
                 loss = tf.reduce_mean(tf.square(learner.online(before)))
             learner.optimizer.apply(tape.gradient(loss, learner.optimizer.variables))
         return values
 
     return updates
+
+
+def _next_values(learner: Learner, after: tf.Tensor) -> list[tf.Tensor]:
+    """Of the network that picks the next action, only what that takes; of the other, all."""
+    picking, giving = learner.online, learner.target
+    if isinstance(learner, QMapLearner) and learner.double_order == "reference":
+        picking, giving = giving, picking
+    return [preferences(picking, after), giving(after)]

@@ -148,10 +148,10 @@ class Agent:
         if needs_q_frames:
             passes["q_map"] = partial(self.q_map.q_frames, observations)
         if needs_greedy:
-            passes["dqn"] = partial(self.dqn.q_values, observations)
+            passes["dqn"] = partial(self.dqn.greedy_actions, observations)
         values = together(passes)
         self.q_frames = values.get("q_map")
-        greedy = values["dqn"].argmax(axis=-1) if needs_greedy else None
+        greedy = values.get("dqn")
         return np.array(
             [
                 policy.act(

@@ -82,6 +82,18 @@ class DQNLearner(Learner):
         """
         return self._finite_q(self._forward(observations))
 
+    def greedy_actions(self, observations: np.ndarray) -> np.ndarray:
+        """The best action of each observation (batch, h, w, c): (batch,).
+
+        Raises:
+            FloatingPointError: what tells them apart is not finite.
+        """
+        return self._finite_q(self._preferences(observations)).argmax(axis=-1)
+
+    @tf.function
+    def _preferences(self, observations: tf.Tensor) -> tf.Tensor:
+        return preferences(self.online, observations)
+
     def train(self, batch: Transitions, weights: np.ndarray) -> tuple[float, np.ndarray]:
         """One update.
 
