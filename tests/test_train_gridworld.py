@@ -236,10 +236,19 @@ def losses(folder: Path) -> np.ndarray:
 def test_a_run_leaves_losses_strips_a_checkpoint_and_an_evaluation(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    status, folder = run(tmp_path, "--no-dueling", "--lr", "1e-3", "--soft-target", "0.5", seed=7)
+    flags = ["--no-dueling", "--no-small-start", "--lr", "1e-3", "--soft-target", "0.5"]
+    status, folder = run(tmp_path, *flags, seed=7)
     assert status == 0
     assert folder.name.startswith("seed-7_")
-    for setting in ("convdeconv3", "lr-0.001", "batch-4", "no-dueling", "soft-0.5", "small0"):
+    for setting in (
+        "convdeconv3",
+        "lr-0.001",
+        "batch-4",
+        "soft-0.5",
+        "no-dueling",
+        "no-small-start",
+        "small0",
+    ):
         assert setting in folder.parent.name.split("_")
     text = (folder / "ground_truth_loss.csv").read_text()
     assert text.startswith("steps,small0,small1\n")

@@ -48,8 +48,9 @@ def network_maker(
     """Return a function that makes a network of the given name, one of `MODELS`.
 
     Its Q-frames have a cell for each pixel of the observation. With `small_start` they start at a
-    tenth of their size: else the first updates are spent on unlearning large random Q-values,
-    which takes most of what tells observations apart out of the network.
+    tenth of their size. Else the first updates unlearn large random Q-values. Their gradients, a
+    hundred times as long as later ones, fill Adam's second moments, which take thousands of
+    updates to forget them; until then the network hardly tells the character's rows apart.
     """
     # The names are needed to check the command line, before TensorFlow is loaded.
     from qmap.agents.networks import ConvQFrames, DenseQFrames
