@@ -7,6 +7,7 @@ import dataclasses
 import io
 import statistics
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,10 +22,12 @@ from benchmarks.floor import BareEmulator, Event, Floor
 from benchmarks.machine import cores, peak_memory
 from benchmarks.stopwatch import Stopwatch
 from qmap.agents.agent import Agent
+from qmap.agents.replay import Replay
 from qmap.agents.together import together
 from qmap.config import TrainingConfig
 from qmap.experiment import Experiment
 from qmap.make_agent import make_agent
+from qmap.recording import Recording
 from qmap.training import train
 
 BLOCK = 100  # steps that are measured in a row, each time followed by their floor
@@ -44,6 +47,9 @@ class GameFigures:
         floor_ratio: time of the floor by time of the training; 1 is perfect.
         outside: share of the time that is spent neither in networks nor in the emulator.
         update_ms: milliseconds of an update of each learner when the other one does nothing.
+        recording: share of a step's time that goes into the video while an episode is recorded;
+            None if that was not measured.
+        stored: transitions in the replay when the measuring began.
         replay_bytes_per_transition: in the replay with its priorities.
         peak_memory_bytes: of the process, before the floor takes its share.
     """
@@ -54,6 +60,8 @@ class GameFigures:
     floor_ratio: float
     outside: float
     update_ms: dict[str, float]
+    recording: float | None
+    stored: int
     replay_bytes_per_transition: float
     peak_memory_bytes: int
 
@@ -65,20 +73,24 @@ def measure(
     *,
     steps: int,
     warmup: int,
+    stored: int = 0,
 ) -> GameFigures:
     """Train for a while and return what that costs.
 
     Args:
-        config: the training; without videos.
+        config: the training; with videos, as many blocks again are measured with a recording of
+            every episode.
         experiment: the game.
         bare_emulator: the game's emulator without any processing of its screen.
         steps: steps to measure, in blocks of 100.
         warmup: steps before them, once goals of the Q-map are in use.
+        stored: transitions that are in the replay by then, at least.
 
     Raises:
         UserError: the game cannot be played here.
     """
-    probe = Probe(config, experiment, bare_emulator, -(-steps // BLOCK), warmup)
+    experiment = dataclasses.replace(experiment, video_every=1)
+    probe = Probe(config, experiment, bare_emulator, -(-steps // BLOCK), warmup, stored)
     with (
         tempfile.TemporaryDirectory() as folder,
         contextlib.redirect_stderr(io.StringIO()),
@@ -119,7 +131,8 @@ class Probe:
 
     First, the replay is filled without training until goals may be chosen; then follow the
     warm-up and the blocks. After each block the floor does again what the block did, so that both
-    see the same machine if that is shared with others.
+    see the same machine if that is shared with others. So do recorded blocks, which come in
+    between.
     """
 
     def __init__(
@@ -129,16 +142,21 @@ class Probe:
         bare_emulator: BareEmulator,
         blocks: int,
         warmup: int,
+        stored: int,
     ) -> None:
         self.config = config
         self.experiment = experiment
         self.bare_emulator = bare_emulator
         self.blocks = blocks
+        self.stored = stored
         self.filled = 2 * config.learning_starts
         self.next_stop = self.filled + warmup
         self.stopwatch = Stopwatch()
         self.events: list[Event] = []
         self.times: list[dict[str, float]] = []
+        self.recorded_times: list[dict[str, float]] = []
+        self.recording: Recording | None = None
+        self.recorded = False
         self.floor_times: list[dict[str, float]] = []
         self.floor: Floor | None = None
         self.env: gymnasium.Env | None = None
@@ -153,6 +171,7 @@ class Probe:
         step_wait = self._step_wait(AsyncVectorEnv.step_wait)
         with (
             patch.multiple(Agent, **watched),
+            patch.object(Recording, "add", self._add(Recording.add)),
             patch.object(qmap.agents.agent, "together", self._together),
             patch.object(AsyncVectorEnv, "step_wait", step_wait),
         ):
@@ -185,9 +204,30 @@ class Probe:
             floor_ratio=statistics.median(np.divide(floors, totals)),
             outside=statistics.median(outside),
             update_ms=self.update_ms,
+            recording=self._recording_share(),
+            stored=self.stored_then,
             replay_bytes_per_transition=self.bytes_per_transition,
             peak_memory_bytes=self.peak_memory,
         )
+
+    def _recording_share(self) -> float | None:
+        """Each recorded block beside the one before it, which was not recorded."""
+        if not self.recorded_times:
+            return None
+        with_video, without = (
+            np.array([sum(times.values()) for times in blocks])
+            for blocks in (self.recorded_times, self.times)
+        )
+        return float(np.median(1.0 - without / with_video))
+
+    def _add(self, add: Callable[..., None]) -> Callable[..., None]:
+        def watched(recording: Recording, *args: Any) -> None:
+            self.recording = recording
+            if self.recorded:
+                with self.stopwatch.part("recording"):
+                    add(recording, *args)
+
+        return watched
 
     def _act(self, act: Callable[[Agent], np.ndarray]) -> Callable[[Agent], np.ndarray]:
         def watched(agent: Agent) -> np.ndarray:
@@ -201,6 +241,8 @@ class Probe:
     def _train(self, train: Callable[[Agent], None]) -> Callable[[Agent], None]:
         def watched(agent: Agent) -> None:
             if agent.step >= self.filled:
+                if len(agent.replay) < self.stored:
+                    fill(agent.replay, self.stored)
                 with self.stopwatch.part("sampling"):
                     train(agent)
 
@@ -223,26 +265,37 @@ class Probe:
 
     def _end_block(self, agent: Agent) -> None:
         """Note the block's times, let the floor do the same, begin the next block."""
+        if self.recorded:
+            with self.stopwatch.part("recording"):
+                while self.recording.videos.waiting > 10:
+                    time.sleep(0.001)
         times = self.stopwatch.read()
         if self.floor is None:  # that was the warm-up
+            self.stored_then = len(agent.replay)
             self.peak_memory = peak_memory()
             self.bytes_per_transition = bytes_per_transition(agent)
             self.floor = self._make_floor(agent)
+        elif self.recorded:
+            self.recorded_times.append(_per_step(times, agent.step - self.block_start))
+            self.recorded = False
         else:
-            steps = agent.step - self.block_start
-            self.times.append(_per_step(times, steps))
-            with self.bare_emulator(self.env or self.experiment.make_env()) as emulate:
-                seconds = self.floor.seconds(self.events, emulate)
-            if self.config.envs > 1:
-                seconds["emulator"] /= min(self.config.envs, cores())
-            self.floor_times.append(_per_step(seconds, steps))
-        if len(self.times) == self.blocks:
+            self.times.append(_per_step(times, agent.step - self.block_start))
+            self.floor_times.append(self._floor_of_block(agent))
+            self.recorded = self.config.videos
+        if len(self.times) == self.blocks and not self.recorded:
             self.update_ms = {k: 1e3 * v for k, v in self.floor.alone("learning").items()}
             raise Enough
         self.block_start = agent.step
         self.next_stop = agent.step + BLOCK
         self.events.clear()
         self.stopwatch.reset()
+
+    def _floor_of_block(self, agent: Agent) -> dict[str, float]:
+        with self.bare_emulator(self.env or self.experiment.make_env()) as emulate:
+            seconds = self.floor.seconds(self.events, emulate)
+        if self.config.envs > 1:
+            seconds["emulator"] /= min(self.config.envs, cores())
+        return _per_step(seconds, agent.step - self.block_start)
 
     def _make_floor(self, agent: Agent) -> Floor:
         observations = agent.observations()
@@ -259,6 +312,17 @@ class Probe:
             agent.replay.transitions(slots),
             observations,
         )
+
+
+def fill(replay: Replay, count: int) -> None:
+    """Store steps on random frames until there are `count` of them."""
+    generator = np.random.default_rng(0)
+    envs = replay.n_envs
+    coords = np.zeros((envs, 3), np.int64)
+    while len(replay) < count:
+        frames = generator.integers(256, size=(envs, *replay.frame_shape), dtype=np.uint8)
+        coords[:, :2] = generator.integers(replay.coords_shape, size=(envs, 2))
+        replay.add(np.zeros(envs, np.int64), np.zeros(envs), np.zeros(envs, bool), frames, coords)
 
 
 def bytes_per_transition(agent: Agent) -> float:

@@ -35,6 +35,8 @@ class BenchmarkConfig:
     dqn: bool = option(True, "without the task learner")
     qmap: bool = option(True, "without the Q-map")
     envs: int = option(1, "copies of the game", minimum=1)
+    stored: int = option(2000, "transitions in the replay, at least", minimum=0, maximum=500_000)
+    videos: bool = option(False, "also measure what recording an episode costs")
     precision: str = option(
         "float32", "what the networks multiply in", choices=("float32", "bfloat16")
     )
@@ -77,7 +79,7 @@ def _measure(name: str, config: BenchmarkConfig) -> Any:
         dqn=config.dqn,
         qmap=config.qmap,
         envs=config.envs,
-        videos=False,
+        videos=config.videos,
         # As in the middle of a run: at its start, a DQN alone would not act at all.
         first_exploration=0.525,
         first_random=0.075,
@@ -89,6 +91,7 @@ def _measure(name: str, config: BenchmarkConfig) -> Any:
         workload.bare_emulator,
         steps=config.steps,
         warmup=config.warmup,
+        stored=config.stored,
     )
 
 
@@ -108,7 +111,7 @@ def _lines(figures: dict[str, Any]) -> Iterator[str]:
         elif name == "update_ms":
             alone = ", ".join(f"{learner} {each:.1f}" for learner, each in value.items())
             yield f"  {'ms of an update alone':24}{alone:>10}"
-        elif not isinstance(value, dict):
+        elif isinstance(value, int | float):
             yield f"  {name.replace('_', ' '):24}{value:10,.2f}"
 
 

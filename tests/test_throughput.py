@@ -21,6 +21,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> dict:
     file = tmp_path_factory.mktemp("benchmark") / "figures.json"
     command = [sys.executable, "-m", "benchmarks.throughput", "--workload", "montezuma"]
     command += ["--steps", "100", "--warmup", "8", "--no-qmap", "--json", str(file)]
+    command += ["--stored", "20000", "--videos"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stderr == "", "TensorFlow's notes are held back"
@@ -36,6 +37,10 @@ def test_the_parts_of_a_step_are_all_measured(measured: dict) -> None:
     assert max(ms, key=ms.get) == "learning"
 
 
+def test_recording_has_its_price(measured: dict) -> None:
+    assert 0.0 < measured["montezuma"]["recording"] < 0.9
+
+
 def test_the_floor_has_the_networks_and_the_emulator(measured: dict) -> None:
     figures = measured["montezuma"]
     assert set(figures["floor_ms"]) == {"emulator", "acting", "learning"}
@@ -44,6 +49,7 @@ def test_the_floor_has_the_networks_and_the_emulator(measured: dict) -> None:
 
 
 def test_memory_is_measured_and_so_is_the_machine(measured: dict) -> None:
+    assert 20_000 <= measured["montezuma"]["stored"] < 20_200
     assert 2240 < measured["montezuma"]["replay_bytes_per_transition"] < 2400
     assert 100e6 < measured["montezuma"]["peak_memory_bytes"] < 3e9
     assert measured["machine"]["cores"] >= 1

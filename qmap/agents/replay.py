@@ -74,7 +74,9 @@ class Replay:
     ) -> None:
         self.ring = capacity // n_envs
         self.capacity = self.ring * n_envs
+        self.frame_shape = frame_shape
         self.coords_shape = coords_shape
+        self.n_envs = n_envs
         self.history = (stack - 1) * skip
         if self.ring < self.history + 2:
             raise ValueError(

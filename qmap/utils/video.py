@@ -104,6 +104,11 @@ class VideoRecorder:
         """
         return BufferedEpisode(self, fill, max_bytes)
 
+    @property
+    def waiting(self) -> int:
+        """How many steps and whole episodes wait for the encoder, which takes ten at a time."""
+        return self._jobs.qsize()
+
     def close(self, timeout: float = 20.0) -> None:
         """Encode what is waiting, for at most `timeout` seconds, then stop for good.
 
