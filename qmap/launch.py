@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from qmap.config import TrainingConfig
 from qmap.experiment import Experiment
+from qmap.utils.interrupt import nothing_to_lose
 from qmap.utils.quiet import quiet
 
 
 def train(config: TrainingConfig, experiment: Experiment, program: str) -> int:
     """Train as `qmap.training.train` does, which see."""
-    with quiet():
+    with quiet(), nothing_to_lose():
         from qmap.training import train as train_now
     return train_now(config, experiment, program)

@@ -9,6 +9,7 @@ from qmap.envs.gridworld_level import load_level
 from qmap.gridworld.config import GridWorldConfig
 from qmap.utils import command_line
 from qmap.utils.errors import UserError
+from qmap.utils.interrupt import nothing_to_lose
 from qmap.utils.quiet import quiet
 
 PROGRAM = "qmap.train_gridworld"
@@ -23,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if len(set(names)) < len(names):
         raise UserError(f"--test-levels are called {', '.join(names)}: expected different names")
     # Only now is TensorFlow loaded, which takes seconds.
-    with quiet():
+    with quiet(), nothing_to_lose():
         from qmap.gridworld.training import train
     return train(config, train_level, test_levels, PROGRAM)
 

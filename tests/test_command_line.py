@@ -147,3 +147,12 @@ def test_a_mistake_of_the_program_keeps_its_traceback() -> None:
 
     with pytest.raises(KeyError):
         run(main)
+
+
+def test_ctrl_c_is_an_exit_status_and_no_traceback() -> None:
+    def interrupted() -> int:
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as stopped:
+        run(interrupted)
+    assert stopped.value.code == 130

@@ -10,13 +10,13 @@ from contextlib import contextmanager
 
 import pytest
 
-from qmap.utils.interrupt import Interrupt
+from qmap.utils.interrupt import Interrupt, nothing_to_lose
 
 # A call that does not come back to Python for a minute or more.
 BUSY = "hashlib.pbkdf2_hmac('sha256', b'', b'', 10**9)"
 POLITE = """
 import hashlib, sys, time
-from qmap.utils.interrupt import Interrupt
+from qmap.utils.interrupt import Interrupt, nothing_to_lose
 with Interrupt() as interrupt:
     print("ready", flush=True)
     while interrupt.signal is None:
@@ -93,3 +93,30 @@ def test_without_a_signal_the_status_is_0() -> None:
     with Interrupt() as interrupt:
         pass
     assert interrupt.status == 0
+
+
+def test_ctrl_c_while_libraries_are_loaded_ends_the_program_without_a_traceback() -> None:
+    code = (
+        "import time\n"
+        "from qmap.utils.interrupt import nothing_to_lose\n"
+        "with nothing_to_lose():\n"
+        "    print('ready', flush=True)\n"
+        "    try:\n"
+        "        time.sleep(60)\n"
+        "    except KeyboardInterrupt:\n"
+        "        raise ImportError\n"
+    )
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == -signal.SIGINT
+        assert process.stderr.read() == ""
+
+
+def test_after_loading_ctrl_c_is_what_it_was() -> None:
+    with nothing_to_lose():
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_DFL
+    assert signal.getsignal(signal.SIGINT) == signal.default_int_handler

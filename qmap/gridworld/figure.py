@@ -20,6 +20,7 @@ from qmap.utils import checkpoint, command_line
 from qmap.utils.command_line import option
 from qmap.utils.errors import UserError
 from qmap.utils.files import atomic_file
+from qmap.utils.interrupt import nothing_to_lose
 from qmap.utils.quiet import quiet
 
 FREE, WALL, CHARACTER = "#f1ede4", "#343a48", "#e4572e"
@@ -57,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "checkpoint that qmap.train_gridworld wrote"
         ) from error
     # Only now is TensorFlow loaded, which takes seconds.
-    with quiet():
+    with quiet(), nothing_to_lose():
         from qmap.gridworld.training import make_learner, restore
     learner = make_learner(config)
     restore(learner, loaded, options.load)

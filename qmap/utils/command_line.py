@@ -89,9 +89,11 @@ def parse(
 
 
 def run(main: Callable[[], int | None]) -> NoReturn:
-    """Call `main` and exit: 0 or what it returns, 2 with one line on a `UserError`."""
+    """Call `main` and exit: what it returns or 0, 2 with a line on a `UserError`, 130 on Ctrl-C."""
     try:
         status = main()
+    except KeyboardInterrupt:
+        status = 130
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         status = 2

@@ -7,6 +7,8 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 
 SAME_SIGNAL = 0.1  # seconds
@@ -80,6 +82,24 @@ class Interrupt:
                 os._exit(128 + number)
             if number == getattr(signal, "SIGHUP", None):
                 _leave_terminal()
+
+
+@contextmanager
+def nothing_to_lose() -> Iterator[None]:
+    """While entered, Ctrl-C ends the process at once.
+
+    For loading libraries: Python's KeyboardInterrupt would end in a traceback through their files,
+    or in whatever error they make of it.
+    """
+    previous = signal.getsignal(signal.SIGINT)
+    if previous != signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
 
 
 def _leave_terminal() -> None:
