@@ -268,6 +268,14 @@ def test_three_connected_levels_are_shipped() -> None:
         assert 0.1 < level.walls[1:-1, 1:-1].mean() < 0.3
 
 
+@pytest.mark.parametrize("name", ["level1", "level2", "level3"])
+def test_a_shipped_level_has_as_many_walls_where_it_is_compared_as_elsewhere(name: str) -> None:
+    interior = load_level(name).walls[1:-1, 1:-1]
+    assert interior.mean() == pytest.approx(0.15, abs=0.01)
+    # The first 30 columns, and what can be seen from there.
+    assert interior[:, :47].mean() == pytest.approx(0.15, abs=0.01)
+
+
 def test_the_shipped_levels_are_what_the_program_draws() -> None:
     for name, draw in make_levels.LEVELS.items():
         np.testing.assert_array_equal(load_level(name).walls, draw())

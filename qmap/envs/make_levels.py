@@ -1,8 +1,10 @@
 """Draw the three levels of the grid world: `python -m qmap.envs.make_levels [--folder FOLDER]`.
 
-Each level is divided into slots, two above each other, and a slot gets one shape. The draws come
-from Python's own generator, whose sequences do not change between versions, so that the images
-come out the same everywhere.
+Each level is divided into slots, two above each other, and a slot gets at most one or two shapes.
+About 15 percent of the interior are walls, and so it is in the part that trainings are compared on,
+because most of the error is in walls that are not recognized. The draws come from Python's own
+generator, whose sequences do not change between versions, so that the images come out the same
+everywhere.
 """
 
 from __future__ import annotations
@@ -44,34 +46,35 @@ def main() -> None:
 
 
 def level1() -> np.ndarray:
-    """Rectangles of 4 to 9 cells, scattered, some of them put together from two."""
-    rng = random.Random(1)
+    """Blocks of 9 x 9 cells, now and then two side by side, scattered like the published ones."""
+    rng = random.Random(16)
     walls = _room()
-    for rows, cols in _slots(slot_width=18):
-        _scatter(walls, block(rng.randint(4, 9), rng.randint(5, 9)), rows, cols, rng)
-        if rng.random() < 0.3:
-            _scatter(walls, block(rng.randint(3, 6), rng.randint(3, 6)), rows, cols, rng)
+    slots = list(_slots(slot_width=22))
+    for upper, lower in zip(slots[::2], slots[1::2], strict=True):
+        rows, cols = rng.choice([upper, lower])
+        _scatter(walls, block(9, 18 if rng.random() < 0.15 else 9), rows, cols, rng)
     return walls
 
 
 def level2() -> np.ndarray:
     """Rectangles whose sides are multiples of 3, among them long bars; narrow ways in between."""
-    rng = random.Random(22)
+    rng = random.Random(6)
     walls = _room()
     sizes = [(9, 9), (3, 15), (9, 6), (6, 12), (3, 9), (12, 3), (6, 6)]
     for rows, cols in _slots(slot_width=19):
-        _scatter(walls, block(*rng.choice(sizes)), rows, cols, rng)
-        if rng.random() < 0.5:
+        if rng.random() < 0.7:
+            _scatter(walls, block(*rng.choice(sizes)), rows, cols, rng)
+        if rng.random() < 0.3:
             _scatter(walls, block(3, 3), rows, cols, rng)
     return walls
 
 
 def level3() -> np.ndarray:
     """Crosses, slopes, stairs and combs, none of which the other levels have."""
-    rng = random.Random(3)
+    rng = random.Random(32)
     walls = _room()
     order: list[str] = []
-    for rows, cols in _slots(slot_width=17):
+    for rows, cols in _slots(slot_width=20):
         order = order or rng.sample(["cross", "slope", "stairs", "comb"], 4)
         kind = order.pop()
         if kind == "cross":
