@@ -44,7 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not paths:
         raise UserError(f"there is no checkpoint in {options.run!r}; expected the folder of a run")
     with quiet():
+        from qmap.agents.device import set_up
         from qmap.gridworld.training import make_learner, restore
+    set_up()
     loaded = checkpoint.load(paths[0], "checkpoint")
     config = GridWorldConfig(**loaded["config"])
     learner = make_learner(config)

@@ -59,7 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ) from error
     # Only now is TensorFlow loaded, which takes seconds.
     with quiet(), nothing_to_lose():
+        from qmap.agents.device import set_up
         from qmap.gridworld.training import make_learner, restore
+    set_up()
     learner = make_learner(config)
     restore(learner, loaded, options.load)
 
@@ -117,7 +119,9 @@ def draw(titles: Sequence[str], levels: Sequence[tuple[np.ndarray, ...]], gamma:
         middle = left + (count * (WIDTH + GAP) - GAP) / 2
         figure.text(middle / width, 1 - TOP / 2 / height, title, ha="center", va="center", size=13)
         for column, (observation, true, learned) in enumerate(zip(*arrays, strict=True)):
-            for row, values in enumerate((None, true, learned)):
+            walls = observation[..., 2] > 0
+            # What was learned is shown on walls too: there it has most of its errors.
+            for row, values in enumerate((None, np.ma.array(true, mask=walls), learned)):
                 place = (left + column * (WIDTH + GAP), TOP + row * (HEIGHT + GAP))
                 image = _panel(axes_at(*place, WIDTH, HEIGHT), observation, values)
     for row, name in enumerate(ROW_NAMES):
@@ -135,16 +139,13 @@ def draw(titles: Sequence[str], levels: Sequence[tuple[np.ndarray, ...]], gamma:
 
 
 def _panel(axes: Axes, observation: np.ndarray, values: np.ndarray | None) -> AxesImage:
-    """Show walls, and values in the free cells if there are any, else the character."""
-    walls = observation[..., 2] > 0
-    shown = np.zeros(walls.shape) if values is None else values
-    color_map = matplotlib.colormaps["inferno"] if values is not None else ListedColormap([FREE])
-    image = axes.imshow(
-        np.ma.array(shown, mask=walls), cmap=color_map.with_extremes(bad=WALL), vmin=0, vmax=1
-    )
-    if values is None:
-        row = int(observation[:, SCREEN_COL, 0].argmax())
-        axes.plot(SCREEN_COL, row, "o", color=CHARACTER, markersize=5)
+    """Show values, without those that are masked; None shows the walls and the character."""
+    if values is not None:
+        color_map = matplotlib.colormaps["inferno"].with_extremes(bad=WALL)
+        return axes.imshow(values, cmap=color_map, vmin=0, vmax=1)
+    image = axes.imshow(observation[..., 2] > 0, cmap=ListedColormap([FREE, WALL]), vmin=0, vmax=1)
+    row = int(observation[:, SCREEN_COL, 0].argmax())
+    axes.plot(SCREEN_COL, row, "o", color=CHARACTER, markersize=5)
     return image
 
 
