@@ -1,11 +1,12 @@
 """What the error of learned Q-frames is made of: `python -m benchmarks.wandering --run RUN`.
 
 For each checkpoint of a run in the grid world, on the columns that the run is compared on: the mean
-squared error of the Q-frames, what reachable cells and what walls add to it, and the error that the
-*exact* Q-frames of the network's own policy would have. In the published order of double Q-learning
-a copy of the network picks the next actions until the next copy, so this last error is the one that
-the learning heads for in the meantime. With `--checkpoint-every 32000` (1,000 updates of 32) there
-is a checkpoint at every copy.
+squared error of the Q-frames, what reachable cells and what walls add to it, by how much the
+Q-values of reachable cells are too high on average, and the error that the *exact* Q-frames of the
+network's own policy would have. In the published order of double Q-learning a copy of the network
+picks the next actions until the next copy, so this last error is the one that the learning heads
+for in the meantime. With `--checkpoint-every 32000` (1,000 updates of 32) there is a checkpoint at
+every copy.
 """
 
 from __future__ import annotations
@@ -53,10 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     level = load_level(config.train_level)
     truth = GroundTruth(level, config.gamma)
     count = int((level.positions[:, 1] <= FIRST_COLUMNS + MARGIN).sum())
-    print(
-        f"{config.train_level}: {'transitions':>12}{'error':>9}{'reachable':>11}{'walls':>9}",
-        end="",
-    )
+    print(f"{'transitions':>12}{'error':>9}{'reachable':>11}{'walls':>9}{'too high':>10}", end="")
     print(f"{'exact error of its policy':>28}")
     for path in paths:
         restore(learner, checkpoint.load(path, "checkpoint"), str(path))
@@ -68,16 +66,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
         exact = exact_q_frames(level, q_frames.argmax(axis=-1), config.gamma)
         looked_at = len(truth.observations)
-        squares = np.square(q_frames[:looked_at] - truth.q_frames)
+        errors = q_frames[:looked_at] - truth.q_frames
+        squares = np.square(errors)
         reachable = truth.q_frames > 0
-        parts = [
-            squares.mean(),
-            *(squares[m].sum() / squares.size for m in (reachable, ~reachable)),
-        ]
-        policy = np.square(exact[:looked_at] - truth.q_frames).mean()
-        shown = "".join(f"{part:{width}.4f}" for part, width in zip(parts, (9, 11, 9), strict=True))
         print(
-            f"{'':{len(config.train_level) + 2}}{step_of(path):12,}{shown}{policy:28.4f}",
+            f"{step_of(path):12,}"
+            f"{squares.mean():9.4f}"
+            f"{squares[reachable].sum() / squares.size:11.4f}"
+            f"{squares[~reachable].sum() / squares.size:9.4f}"
+            f"{errors[reachable].mean():+10.3f}"
+            f"{np.square(exact[:looked_at] - truth.q_frames).mean():28.4f}",
             flush=True,
         )
 
