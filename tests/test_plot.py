@@ -167,6 +167,32 @@ def test_every_flag_draws(tmp_path: Path, flags: list[str]) -> None:
     assert len(list((tmp_path / "montezuma").glob("score.p[dn][fg]"))) == 1
 
 
+def test_a_legend_says_only_what_agents_do_not_have_in_common() -> None:
+    names = plot.short_names(["mlp1_lr-0.1_no-norm_keep", "mlp1_lr-0.2_keep", "mlp1_keep", "mlp1_"])
+    assert list(names.values()) == ["lr-0.1 no-norm keep", "lr-0.2 keep", "keep", "mlp1"]
+    assert plot.short_names(["dqn", "q-map+dqn"]) == {"dqn": "dqn", "q-map+dqn": "q-map+dqn"}
+
+
+@pytest.mark.parametrize(
+    "agents",
+    [
+        ["_".join(f"setting-{number}" for number in range(12))],
+        ["_".join(f"{letter}-{number}" for number in range(8)) for letter in "abc"],
+        ["_".join(f"{letter}-{number}" for number in range(30)) for letter in "abc"],
+    ],
+    ids=["one", "three", "very long"],
+)
+def test_a_legend_stays_within_the_figure(tmp_path: Path, agents: list[str]) -> None:
+    for agent in agents:
+        make_log(tmp_path, f"grid/{agent}/seed-0", f"{SCORE}\n100,1,1,10\n200,2,2,20\n")
+    logs, _ = plot.read_logs(tmp_path, options())
+    figure = plot.draw_figure("grid", "score", logs["grid"]["score"], options())
+    figure.draw_without_rendering()
+    legend = figure.legends[0].get_window_extent()
+    assert legend.x0 >= figure.bbox.x0
+    assert legend.x1 <= figure.bbox.x1
+
+
 def test_logarithmic_axes_are_labelled_with_plain_numbers(tmp_path: Path) -> None:
     make_log(tmp_path, "e/a/r", "steps,x\n1,0.002\n50,0\n90,5\n")
     logs, _ = plot.read_logs(tmp_path, options())

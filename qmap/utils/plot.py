@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import io
 import sys
+import textwrap
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ from qmap.utils.errors import UserError
 from qmap.utils.files import atomic_file
 
 POINTS, MOST_POINTS, MOST_PANELS = 400, 10_000, 12
+LEGEND_CHARACTERS = 85  # that fit beside each other
 # Rows of each log that are averaged unless --window is given: 100 episodes, 1,000 steps.
 WINDOWS = {"score": 100, "exploration": 10, "ground_truth_loss": 1}
 TITLES = {
@@ -224,11 +226,12 @@ def draw_figure(
         figure = Figure(figsize=(6.4, 0.9 + 2.0 * len(panels)), layout="constrained")
         axes = np.atleast_1d(figure.subplots(len(panels), 1, sharex=True))
         handles = []
+        names = short_names(agents)
         for index, (agent, agent_logs) in enumerate(agents.items()):
             color = PALETTE[index % len(PALETTE)]
             dash = DASHES[index // len(PALETTE) % len(DASHES)]
             # A legend leaves out labels that begin with an underscore.
-            label = f"{_printable(agent).lstrip('_')} ({_plural(len(agent_logs), 'run')})"
+            label = f"{_printable(names[agent]).lstrip('_')} ({_plural(len(agent_logs), 'run')})"
             handles.append(Line2D([], [], color=color, linestyle=dash, label=label))
             for axis, column in zip(axes, panels, strict=True):
                 _draw_curves(
@@ -244,9 +247,30 @@ def draw_figure(
         axes[-1].set_xlabel("Training steps" if name == "ground_truth_loss" else "Agent steps")
         axes[-1].set_xlim(0, options.max_step or last or 1)
         figure.suptitle(_printable(environment), fontsize=10, fontweight="bold")
-        columns = min(len(handles), 3)
+        longest = max(len(handle.get_label()) for handle in handles)
+        columns = min(len(handles), 3, max(1, LEGEND_CHARACTERS // (longest + 6)))
         figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False)
     return figure
+
+
+def short_names(agents: Iterable[str]) -> dict[str, str]:
+    """Return a name for each agent that fits a legend.
+
+    Of several agents, only what not all have in common, parts being separated by "_"; of what is
+    still too long, lines.
+    """
+    parts = {agent: [part for part in agent.split("_") if part] for agent in agents}
+    if len(parts) > 1:
+        common = set.intersection(*map(set, parts.values()))
+        parts = {
+            agent: [part for part in each if part not in common] or each
+            for agent, each in parts.items()
+        }
+    # Spaces are where lines may break.
+    return {
+        agent: textwrap.fill(" ".join(each), LEGEND_CHARACTERS - 15, break_on_hyphens=False)
+        for agent, each in parts.items()
+    }
 
 
 def _draw_curves(
