@@ -315,9 +315,10 @@ class Probe:
 
 
 def fill(replay: Replay, count: int) -> None:
-    """Store steps on random frames until there are `count` of them."""
+    """Store steps on random frames until there are `count` of them, or no room for more."""
     generator = np.random.default_rng(0)
     envs = replay.n_envs
+    count = min(count, replay.capacity)
     coords = np.zeros((envs, 3), np.int64)
     while len(replay) < count:
         frames = generator.integers(256, size=(envs, *replay.frame_shape), dtype=np.uint8)

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from qmap.envs.gridworld_level import SCREEN_COL, Level, load_level
-from qmap.gridworld.config import GridWorldConfig
+from qmap.gridworld.config import config_of
 from qmap.gridworld.evaluation import FIRST_COLUMNS, GroundTruth
 from qmap.utils import checkpoint, command_line
 from qmap.utils.command_line import option
@@ -41,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = command_line.parse(
         Options, __doc__.splitlines()[0], arguments, "benchmarks.wandering"
     )
+    if not options.run:
+        raise UserError("--run is missing: expected the folder of a run of qmap.train_gridworld")
     paths = sorted(Path(options.run).glob("tensorflow/step_*.ckpt"), key=step_of)
     if not paths:
         raise UserError(f"there is no checkpoint in {options.run!r}; expected the folder of a run")
@@ -49,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from qmap.gridworld.training import make_learner, restore
     set_up()
     loaded = checkpoint.load(paths[0], "checkpoint")
-    config = GridWorldConfig(**loaded["config"])
+    config = config_of(loaded, str(paths[0]))
     learner = make_learner(config)
     level = load_level(config.train_level)
     truth = GroundTruth(level, config.gamma)

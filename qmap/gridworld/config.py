@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from qmap.config import RunOptions
 from qmap.envs.gridworld_level import load_level
 from qmap.gridworld.models import MODELS
 from qmap.utils.command_line import option
+from qmap.utils.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,21 @@ class GridWorldConfig(RunOptions):
     def updates(self) -> int:
         """Updates of the whole run, the last one reaching `steps`."""
         return -(-self.steps // self.batch)
+
+
+def config_of(loaded: dict[str, Any], path: str) -> GridWorldConfig:
+    """Return the configuration with which a checkpoint was trained.
+
+    Raises:
+        UserError: the checkpoint is of something else.
+    """
+    try:
+        return GridWorldConfig(**loaded["config"])
+    except (KeyError, TypeError) as error:
+        raise UserError(
+            f"{path} is not of this version of the grid world ({error!r}); expected a checkpoint "
+            "that qmap.train_gridworld wrote"
+        ) from error
 
 
 def agent_name(config: GridWorldConfig) -> str:

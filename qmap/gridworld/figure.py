@@ -15,7 +15,7 @@ from matplotlib.image import AxesImage
 
 from qmap.envs.gridworld_level import SCREEN_COL, Level, load_level
 from qmap.envs.gridworld_paths import true_q_frames
-from qmap.gridworld.config import GridWorldConfig
+from qmap.gridworld.config import config_of
 from qmap.utils import checkpoint, command_line
 from qmap.utils.command_line import option
 from qmap.utils.errors import UserError
@@ -50,13 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise UserError("--load is missing: expected tensorflow/step_N.ckpt of a run's folder")
     levels = [load_level(level) for level in options.levels]
     loaded = checkpoint.load(Path(options.load), "checkpoint")
-    try:
-        config = GridWorldConfig(**loaded["config"])
-    except (KeyError, TypeError) as error:
-        raise UserError(
-            f"{options.load} is not of this version of the grid world ({error!r}); expected a "
-            "checkpoint that qmap.train_gridworld wrote"
-        ) from error
+    config = config_of(loaded, options.load)
     # Only now is TensorFlow loaded, which takes seconds.
     with quiet(), nothing_to_lose():
         from qmap.agents.device import set_up
