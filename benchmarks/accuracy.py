@@ -40,7 +40,7 @@ class Options:
     seeds: int = option(3, "seeds of each way", minimum=1)
     ways: list[str] = option(list(WAYS), "ways of learning", nargs="+", choices=tuple(WAYS))
     precision: str = option(
-        "float32", "what the networks multiply in", choices=("float32", "bfloat16")
+        "float32", "what the convolutions multiply in", choices=("float32", "bfloat16")
     )
     path: str = option("qmap_results/accuracy", "folder of the runs", metavar="DIR")
 

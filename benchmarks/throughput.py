@@ -38,7 +38,7 @@ class BenchmarkConfig:
     stored: int = option(2000, "transitions in the replay, at least", minimum=0, maximum=500_000)
     videos: bool = option(False, "also measure what recording an episode costs")
     precision: str = option(
-        "float32", "what the networks multiply in", choices=("float32", "bfloat16")
+        "float32", "what the convolutions multiply in", choices=("float32", "bfloat16")
     )
     device: str = option("auto", "where the networks run", choices=("auto", "cpu", "gpu"))
     json: str | None = option(None, "file for the figures", metavar="FILE")

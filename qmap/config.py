@@ -42,7 +42,7 @@ class RunOptions:
     deterministic: bool = option(False, "make equal runs equal bit for bit, more slowly")
     precision: str = option(
         "float32",
-        "what the networks multiply in; bfloat16 is faster where the machine has it",
+        "what the convolutions multiply in; bfloat16 is faster where the machine has it",
         choices=("float32", "bfloat16"),
     )
     device: str = option("auto", "where the networks run", choices=("auto", "cpu", "gpu"))

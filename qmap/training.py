@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import shlex
 import sys
 import time
 from pathlib import Path
@@ -29,6 +28,7 @@ from qmap.utils.csv_logger import CSVLogger
 from qmap.utils.errors import UserError
 from qmap.utils.interrupt import Interrupt
 from qmap.utils.picture import Picture
+from qmap.utils.progress import progress_bar
 from qmap.utils.run_folder import RunFolder
 from qmap.utils.tolerance import Tolerance
 from qmap.utils.video import VideoRecorder
@@ -85,7 +85,8 @@ def train(config: TrainingConfig, experiment: Experiment, program: str) -> int:
             int(envs.single_action_space.n),
         )
         if loaded is not None:
-            _start_from(agent, loaded, config.load)
+            with checkpoint.fitting(config.load, "agent", "networks, observations and actions"):
+                agent.restore_weights(loaded)
         if interrupt.signal is not None:
             return interrupt.status
         if not config.resume:
@@ -102,24 +103,8 @@ def train(config: TrainingConfig, experiment: Experiment, program: str) -> int:
                 raise
             raise UserError(
                 f"the process of an environment died at step {agent.step:,}, for want of memory "
-                f"maybe; go on with: {training.resume_command}"
+                f"maybe; go on with: {folder.resume_command}"
             ) from error
-
-
-def _start_from(agent: Agent, loaded: dict[str, Any], path: str) -> None:
-    try:
-        agent.restore_weights(loaded)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(
-            f"{path} does not fit this agent ({error}); expected a checkpoint of the same "
-            "networks, observations and actions"
-        ) from error
-
-
-def progress_bar(steps: int, done: int) -> tqdm:
-    """Return a bar on standard error: live on a terminal, a line now and then in a log file."""
-    every = 0.5 if sys.stderr.isatty() else 30.0
-    return tqdm(total=steps, initial=done, unit="step", mininterval=every, dynamic_ncols=True)
 
 
 class Training:
@@ -171,12 +156,6 @@ class Training:
             folder.path / "exploration.csv", EXPLORATION_COLUMNS, resume_at
         )
 
-    @property
-    def resume_command(self) -> str:
-        """What continues the run."""
-        command = ["python", "-m", self.folder.program, "--resume", str(self.folder.path)]
-        return shlex.join(command)
-
     def run(self, interrupt: Interrupt) -> int:
         """Train until the last step or a signal; return the exit status."""
         agent, config = self.agent, self.config
@@ -189,7 +168,7 @@ class Training:
         else:
             print(f"results: {self.folder.path}, from step {agent.step:,}", file=sys.stderr)
         self.recording.start(self.episodes[0])
-        with progress_bar(config.last_step, agent.step) as bar:
+        with progress_bar(config.last_step, agent.step, "step") as bar:
             while agent.step < config.last_step and interrupt.signal is None:
                 try:
                     self._step()
@@ -210,7 +189,7 @@ class Training:
             self.maps.save(self.folder, agent.step)
         if interrupt.signal is not None:
             print(
-                f"stopped at step {agent.step:,}; go on with: {self.resume_command}",
+                f"stopped at step {agent.step:,}; go on with: {self.folder.resume_command}",
                 file=sys.stderr,
             )
         return interrupt.status

@@ -76,11 +76,12 @@ def test_a_processor_is_asked_by_the_names_of_its_instructions(
 
 
 @pytest.mark.usefixtures("can_multiply_in_bfloat16")
-def test_bfloat16_is_for_the_layers_and_neither_for_the_weights_nor_for_the_q_values() -> None:
+def test_bfloat16_is_for_the_convolutions_and_for_neither_weights_nor_q_values() -> None:
     device.set_up(device="cpu", precision="bfloat16")
     network = make_network()
-    hidden = [*network.encoder, *network.hidden, *network.advantage, *network.value]
-    assert {layer.compute_dtype for layer in hidden} == {"bfloat16"}
+    convolutions = [*network.encoder, *network.advantage, *network.value]
+    assert {layer.compute_dtype for layer in convolutions} == {"bfloat16"}
+    assert {layer.dense.compute_dtype for layer in network.hidden} == {"float32"}
     assert {variable.dtype for variable in network.weights} == {"float32"}
     observations = make_batch(np.random.default_rng(0)).observations
     assert network(observations).dtype == tf.float32

@@ -33,8 +33,8 @@ def set_up(
     Args:
         deterministic: make repeated runs equal bit for bit.
         device: "cpu", "gpu", or "auto" for a GPU if there is one.
-        precision: "bfloat16" lets networks made from now on multiply in it, with weights,
-            normalization, losses and optimizer in float32; a machine whose processor cannot
+        precision: "bfloat16" lets convolutions made from now on multiply in it, with weights,
+            dense layers, losses and optimizer in float32; a machine whose processor cannot
             goes on in float32, and says so.
 
     Raises:

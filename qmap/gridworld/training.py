@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -30,6 +29,7 @@ from qmap.utils.csv_logger import CSVLogger
 from qmap.utils.errors import UserError
 from qmap.utils.files import atomic_file
 from qmap.utils.interrupt import Interrupt
+from qmap.utils.progress import progress_bar
 from qmap.utils.run_folder import RunFolder
 from qmap.utils.tolerance import Tolerance
 from qmap.utils.window import LiveWindow
@@ -101,13 +101,8 @@ def restore(learner: QMapLearner, loaded: dict[str, Any], path: str) -> None:
     Raises:
         UserError: they are those of another network.
     """
-    try:
+    with checkpoint.fitting(path, "network", "--model, --no-dueling and --no-norm"):
         learner.restore_weights(loaded[learner.name])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(
-            f"{path} does not fit this network ({error}); expected a checkpoint of the same "
-            "--model, --no-dueling and --no-norm"
-        ) from error
 
 
 @dataclass
@@ -164,11 +159,6 @@ class GridWorldTraining:
         """Transitions learned from so far."""
         return self.progress.updates * self.config.batch
 
-    @property
-    def resume_command(self) -> str:
-        """What continues the run."""
-        return shlex.join(["python", "-m", self.folder.program, "--resume", str(self.folder.path)])
-
     def run(self, interrupt: Interrupt) -> int:
         """Train until the last update or a signal; return the exit status."""
         config, progress = self.config, self.progress
@@ -180,14 +170,7 @@ class GridWorldTraining:
             )
         else:
             print(f"results: {self.folder.path}, from {self.steps:,} transitions", file=sys.stderr)
-        every = 0.5 if sys.stderr.isatty() else 30.0
-        with tqdm(
-            total=config.updates,
-            initial=progress.updates,
-            unit="update",
-            mininterval=every,
-            dynamic_ncols=True,
-        ) as bar:
+        with progress_bar(config.updates, progress.updates, "update") as bar:
             try:
                 self._learn(interrupt, bar)
             except FloatingPointError as error:
@@ -198,7 +181,8 @@ class GridWorldTraining:
             self._evaluate()
         else:
             print(
-                f"stopped after {self.steps:,} transitions; go on with: {self.resume_command}",
+                f"stopped after {self.steps:,} transitions; go on with: "
+                f"{self.folder.resume_command}",
                 file=sys.stderr,
             )
         return interrupt.status

@@ -11,6 +11,8 @@ import json
 import math
 import os
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -86,6 +88,27 @@ def load(path: Path, kind: str) -> dict[str, Any]:
             "expected a file that a training run wrote"
         ) from error
     raise UserError(f"{path} is a {found!r} file of another kind or version; expected a {kind}")
+
+
+@contextmanager
+def fitting(path: str, what: str, expected: str) -> Iterator[None]:
+    """Say in one line that the checkpoint at `path` is of another network than it is put into.
+
+    Args:
+        path: of the checkpoint that is restored inside the `with` block.
+        what: what it is restored to.
+        expected: what the run that wrote it must have had in common with this one.
+
+    Raises:
+        UserError: it does not fit.
+    """
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(
+            f"{path} does not fit this {what} ({error}); expected a checkpoint of the same "
+            f"{expected}"
+        ) from error
 
 
 def sync_folder(folder: Path) -> None:

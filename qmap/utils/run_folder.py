@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 import shutil
 from contextlib import suppress
 from datetime import datetime
@@ -67,6 +68,11 @@ class RunFolder:
                     path, number = parent / f"{name}_{number}", number + 1
         except OSError as error:
             raise cannot("write", parent, error) from error
+
+    @property
+    def resume_command(self) -> str:
+        """What continues the run."""
+        return shlex.join(["python", "-m", self.program, "--resume", str(self.path)])
 
     def subfolder(self, name: str) -> Path:
         """Return a folder in the run's folder, made if it is not there.
