@@ -21,6 +21,7 @@ import qmap.agents.agent
 from benchmarks.floor import BareEmulator, Event, Floor
 from benchmarks.machine import cores, peak_memory
 from benchmarks.stopwatch import Stopwatch
+from qmap.agents.acting import OnlineNetworks
 from qmap.agents.agent import Agent
 from qmap.agents.replay import Replay
 from qmap.agents.together import together
@@ -172,6 +173,7 @@ class Probe:
         with (
             patch.multiple(Agent, **watched),
             patch.object(Recording, "add", self._add(Recording.add)),
+            patch.object(OnlineNetworks, "evaluate", self._evaluate(OnlineNetworks.evaluate)),
             patch.object(qmap.agents.agent, "together", self._together),
             patch.object(AsyncVectorEnv, "step_wait", step_wait),
         ):
@@ -248,11 +250,21 @@ class Probe:
 
         return watched
 
+    def _evaluate(self, evaluate: Callable[..., Any]) -> Callable[..., Any]:
+        def watched(
+            networks: OnlineNetworks, observations: np.ndarray, **needed: bool
+        ) -> tuple[np.ndarray | None, np.ndarray | None]:
+            names = {"q_frames": "q_map", "greedy_actions": "dqn"}
+            self.events.append(("acting", tuple(names[what] for what in needed if needed[what])))
+            with self.stopwatch.part("acting"):
+                return evaluate(networks, observations, **needed)
+
+        return watched
+
     def _together(self, calls: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
-        part = "learning" if self.stopwatch.current == "sampling" else "acting"
         if calls:
-            self.events.append((part, tuple(sorted(calls))))
-        with self.stopwatch.part(part):
+            self.events.append(("learning", tuple(calls)))
+        with self.stopwatch.part("learning"):
             return together(calls)
 
     def _step_wait(self, step_wait: Callable[..., Any]) -> Callable[..., Any]:

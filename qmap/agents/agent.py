@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from qmap.agents.acting import OnlineNetworks
 from qmap.agents.dqn import DQNLearner
 from qmap.agents.exploration import ExplorationBalance, GoalPolicy
 from qmap.agents.priorities import Priorities
@@ -72,6 +73,7 @@ class Agent:
             for _ in range(n_envs)
         ]
         self.learners = [learner for learner in (dqn, q_map) if learner is not None]
+        self.networks = OnlineNetworks(q_map, dqn)
         # Without a learner nothing is ever sampled: only the history of a stack is kept.
         history = (settings.stack - 1) * settings.skip
         capacity = settings.replay if self.learners else (history + 2) * n_envs
@@ -142,16 +144,11 @@ class Agent:
         ]
         needs_q_frames = any(need.q_frames for need in needs)
         needs_greedy = any(need.greedy_action for need in needs)
-        passes = {}
+        self.q_frames = greedy = None
         if needs_q_frames or needs_greedy:
-            observations = self.observations()
-        if needs_q_frames:
-            passes["q_map"] = partial(self.q_map.q_frames, observations)
-        if needs_greedy:
-            passes["dqn"] = partial(self.dqn.greedy_actions, observations)
-        values = together(passes)
-        self.q_frames = values.get("q_map")
-        greedy = values.get("dqn")
+            self.q_frames, greedy = self.networks.evaluate(
+                self.observations(), q_frames=needs_q_frames, greedy_actions=needs_greedy
+            )
         return np.array(
             [
                 policy.act(

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from qmap.agents.learner import Learner, preferences
+from qmap.agents.learner import Learner, finite_q, preferences
 from qmap.agents.replay import Transitions
 
 
@@ -80,19 +80,7 @@ class DQNLearner(Learner):
         Raises:
             FloatingPointError: they are not finite.
         """
-        return self._finite_q(self._forward(observations))
-
-    def greedy_actions(self, observations: np.ndarray) -> np.ndarray:
-        """The best action of each observation (batch, h, w, c): (batch,).
-
-        Raises:
-            FloatingPointError: what tells them apart is not finite.
-        """
-        return self._finite_q(self._preferences(observations)).argmax(axis=-1)
-
-    @tf.function
-    def _preferences(self, observations: tf.Tensor) -> tf.Tensor:
-        return preferences(self.online, observations)
+        return finite_q(self.name, self._forward(observations))
 
     def train(self, batch: Transitions, weights: np.ndarray) -> tuple[float, np.ndarray]:
         """One update.

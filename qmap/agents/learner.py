@@ -72,12 +72,6 @@ class Learner:
     def _descend(self, tape: tf.GradientTape, loss: tf.Tensor) -> None:
         self.optimizer.apply(tape.gradient(loss, self.optimizer.variables))
 
-    def _finite_q(self, q_values: tf.Tensor) -> np.ndarray:
-        array = q_values.numpy()
-        if not np.isfinite(array).all():
-            raise FloatingPointError(f"the Q-values of {self.name} are not finite")
-        return array
-
     def _finite(self, loss: tf.Tensor) -> float:
         value = float(loss)
         if not math.isfinite(value):
@@ -88,6 +82,18 @@ class Learner:
 def all_finite(weights: dict[str, dict[str, np.ndarray]]) -> bool:
     """Whether no weight and no moment in what `Learner.weights` returned is infinite or NaN."""
     return all(np.isfinite(array).all() for part in weights.values() for array in part.values())
+
+
+def finite_q(name: str, q_values: tf.Tensor) -> np.ndarray:
+    """Return the Q-values of the learner called `name` as an array.
+
+    Raises:
+        FloatingPointError: they are not finite.
+    """
+    array = q_values.numpy()
+    if not np.isfinite(array).all():
+        raise FloatingPointError(f"the Q-values of {name} are not finite")
+    return array
 
 
 def preferences(network: keras.Model, observations: tf.Tensor) -> tf.Tensor:

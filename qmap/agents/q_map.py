@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from qmap.agents.learner import Learner, preferences
+from qmap.agents.learner import Learner, finite_q, preferences
 from qmap.agents.replay import Transitions
 
 UnknownColumns = Literal["keep", "ignore"]
@@ -145,7 +145,7 @@ class QMapLearner(Learner):
         Raises:
             FloatingPointError: they are not finite.
         """
-        return self._finite_q(self._forward(observations))
+        return finite_q(self.name, self._forward(observations))
 
     def train(self, batch: Transitions, weights: np.ndarray) -> tuple[float, np.ndarray]:
         """One update towards all goals.

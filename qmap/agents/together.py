@@ -1,4 +1,4 @@
-"""Running the networks of both learners side by side."""
+"""Training both learners side by side."""
 
 from __future__ import annotations
 
