@@ -3,7 +3,8 @@
 In the grid world, each way of learning is trained with each seed in a process of its own. A run
 that is already there is not repeated, so that the comparison can be interrupted and go on later.
 The mean squared error is that of the comparisons during training; because it wanders, its mean
-over the last quarter of the run stands beside its value at the end.
+over the last quarter of the run stands beside its value at the end, and on the first level there
+are its values at the moments for which those of the published code are known.
 """
 
 from __future__ import annotations
@@ -20,16 +21,20 @@ from qmap.gridworld.config import GridWorldConfig, agent_name
 from qmap.utils.command_line import option, parse, run, typed
 from qmap.utils.errors import UserError
 
+SMALL_START = ["--small-start"]
+IGNORE = ["--unknown-columns", "ignore"]
+USUAL = ["--double-order", "usual"]
+SOFT = ["--soft-target", "0.01"]
 WAYS = {
-    "published": ["--unknown-columns", "keep", "--no-small-start"],
-    "small start": ["--unknown-columns", "keep"],
-    "small start, unknown columns left out": ["--unknown-columns", "ignore"],
-    "small start, usual double Q": ["--unknown-columns", "keep", "--double-order", "usual"],
-    "small start, usual double Q, soft target": [
-        *("--unknown-columns", "keep"),
-        *("--double-order", "usual", "--soft-target", "0.01"),
-    ],
+    "published": [],
+    "small start": SMALL_START,
+    "small start, ignore": SMALL_START + IGNORE,
+    "small start, usual": SMALL_START + USUAL,
+    "small start, usual, soft": SMALL_START + USUAL + SOFT,
+    "small start, usual, soft, ignore": SMALL_START + USUAL + SOFT + IGNORE,
 }
+# Transitions.
+PUBLISHED_AT = (93_000, 125_000, 189_000)
 
 
 @dataclass(frozen=True)
@@ -49,22 +54,50 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run what is missing, then print the table."""
     options = parse(Options, __doc__.splitlines()[0], arguments, "benchmarks.accuracy")
     print(f"mean squared errors on levels 1, 2 and 3, {options.steps:,} transitions")
-    print(f"{'':42} {'at the end':24} {'last quarter':24} level 1 at the end, by seed")
+    at = f"level 1 at {', '.join(f'{moment:,}' for moment in PUBLISHED_AT)}"
+    print(f"{'':34} {'at the end':24} {'last quarter':24} {'level 1, each seed':24} {at}")
     for way in options.ways:
-        losses = np.array([errors(options, way, seed) for seed in range(options.seeds)])
-        end, quarter = (shown(each) for each in losses.mean(axis=0))
-        print(f"{way:42} {end:24} {quarter:24} {shown(losses[:, 0, 0])}", flush=True)
+        runs = [errors(options, way, seed) for seed in range(options.seeds)]
+        end = np.array([run.end for run in runs])
+        quarter = np.mean([run.quarter for run in runs], axis=0)
+        early = np.mean([run.early for run in runs], axis=0)
+        row = f"{shown(end.mean(axis=0)):24} {shown(quarter):24} {shown(end[:, 0]):24}"
+        print(f"{way:34} {row} {shown(early)}", flush=True)
 
 
-def errors(options: Options, way: str, seed: int) -> np.ndarray:
-    """Return the errors of a run, (2, levels): at its end, and on average over the last quarter."""
+@dataclass(frozen=True)
+class Errors:
+    """Mean squared errors of a run.
+
+    Attributes:
+        end: of the last comparison, (levels,).
+        quarter: mean over the last quarter, (levels,).
+        early: on the first level, by the moments of `PUBLISHED_AT` that the run reached.
+    """
+
+    end: np.ndarray
+    quarter: np.ndarray
+    early: np.ndarray
+
+
+def errors(options: Options, way: str, seed: int) -> Errors:
+    """Return the errors of a run, which is trained if it is not there.
+
+    Raises:
+        UserError: it cannot be trained.
+    """
     if (rows := find(options, way, seed)) is None:
         train(options, way, seed)
         rows = find(options, way, seed)
     if rows is None:
         raise UserError(f"the run of {way!r} with seed {seed} left no losses in {options.path}")
-    last = rows[rows[:, 0] > 0.75 * options.steps, 1:]
-    return np.stack((last[-1], last.mean(axis=0)))
+    steps, losses = rows[:, 0], rows[:, 1:]
+    nearest = [np.abs(steps - moment).argmin() for moment in PUBLISHED_AT if moment <= steps[-1]]
+    return Errors(
+        end=losses[-1],
+        quarter=losses[steps > 0.75 * options.steps].mean(axis=0),
+        early=losses[nearest, 0],
+    )
 
 
 def find(options: Options, way: str, seed: int) -> np.ndarray | None:

@@ -31,9 +31,16 @@ def test_every_way_is_an_agent_of_its_own() -> None:
 def test_errors_are_those_of_the_end_and_of_the_last_quarter(tmp_path: Path) -> None:
     options = Options(steps=16_000, path=str(tmp_path))
     write_run(options, "small start", 1, 40_000)
-    end, quarter = errors(options, "small start", 1)
-    np.testing.assert_allclose(end, [0.016, 0.032, 0.048])
-    assert quarter[0] == pytest.approx(np.mean([0.0128, 0.0144, 0.016]))
+    run = errors(options, "small start", 1)
+    np.testing.assert_allclose(run.end, [0.016, 0.032, 0.048])
+    assert run.quarter[0] == pytest.approx(np.mean([0.0128, 0.0144, 0.016]))
+    assert run.early.size == 0
+
+
+def test_errors_are_those_nearest_to_the_moments_that_were_published(tmp_path: Path) -> None:
+    options = Options(steps=160_000, path=str(tmp_path))
+    write_run(options, "published", 0, 160_000)
+    np.testing.assert_allclose(errors(options, "published", 0).early, [0.0928, 0.1248])
 
 
 def test_a_run_of_another_seed_way_precision_or_length_is_not_taken(tmp_path: Path) -> None:

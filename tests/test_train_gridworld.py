@@ -236,7 +236,7 @@ def losses(folder: Path) -> np.ndarray:
 def test_a_run_leaves_losses_strips_a_checkpoint_and_an_evaluation(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    flags = ["--no-dueling", "--no-small-start", "--lr", "1e-3", "--soft-target", "0.5"]
+    flags = ["--no-dueling", "--small-start", "--lr", "1e-3", "--soft-target", "0.5"]
     status, folder = run(tmp_path, *flags, seed=7)
     assert status == 0
     assert folder.name.startswith("seed-7_")
@@ -246,7 +246,7 @@ def test_a_run_leaves_losses_strips_a_checkpoint_and_an_evaluation(
         "batch-4",
         "soft-0.5",
         "no-dueling",
-        "no-small-start",
+        "small-start",
         "small0",
     ):
         assert setting in folder.parent.name.split("_")

@@ -29,9 +29,9 @@ class GridWorldConfig(RunOptions):
         maximum=1,
     )
     small_start: bool = option(
-        True,
-        "start with Q-values ten times as large, as Glorot's weights make them: they are unlearned "
-        "first, and learning takes off late",
+        False,
+        "start with Q-values a tenth as large as Glorot's weights make them; those are unlearned "
+        "first, so learning takes off earlier",
     )
     dueling: bool = option(True, "no dueling: a decoder for the actions alone")
     norm: bool = option(True, "no layer normalization")
@@ -72,8 +72,8 @@ def agent_name(config: GridWorldConfig) -> str:
     parts = [config.model]
     parts += [f"{name}-{getattr(config, name):g}" for name in ("lr", "batch", "gamma", "target")]
     parts += [f"soft-{config.soft_target:g}"] * (config.soft_target > 0)
-    switches = ("dueling", "norm", "small_start")
-    parts += [f"no-{name.replace('_', '-')}" for name in switches if not getattr(config, name)]
+    parts += [f"no-{name}" for name in ("dueling", "norm") if not getattr(config, name)]
+    parts += ["small-start"] * config.small_start
     parts += [double, f"unknown-{config.unknown_columns}"]
     parts += [load_level(config.train_level).name] * (config.train_level != "level1")
     return "_".join(parts)
