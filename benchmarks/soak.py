@@ -1,7 +1,9 @@
 """Train for a long time and watch speed and memory: `python -m benchmarks.soak --minutes 40`.
 
 The replay is small enough to be full early. From then on nothing may grow: the milliseconds of a
-step and the memory of the first third of the remaining time are compared with those of the last.
+step and the memory of the first third of the remaining time are compared with those of the last. A
+shared machine may itself slow down meanwhile, so each look also takes the processor time of a fixed
+piece of work, and the milliseconds that are compared are those at equal speed.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import psutil
 
 from benchmarks.machine import describe
@@ -38,14 +41,16 @@ class Look:
     """How a run was at a moment.
 
     Attributes:
-        seconds: since the first look.
-        steps: of the run so far.
+        seconds: when the last row of its log was written, since the start.
+        steps: of the run by then.
         megabytes: resident memory of its processes, the video encoder's among them.
+        work: processor time in milliseconds of a fixed piece of work.
     """
 
     seconds: float
     steps: int
     megabytes: float
+    work: float
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -60,9 +65,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"the replay was full for {len(full)} looks only, expected 6 or more: take more "
             "--minutes or a smaller --replay"
         )
-    slower = growth(milliseconds(full))
+    slower = growth(at_equal_speed(full))
     larger = growth([look.megabytes for look in full])
-    print(f"from the full replay on: time of a step {slower:+.1%}, memory {larger:+.1%}")
+    machine = growth([look.work for look in full])
+    print(f"from the full replay on: time of a step {slower:+.1%}, memory {larger:+.1%}", end="")
+    print(f" (of the fixed work, which is taken off: {machine:+.1%})")
     return 0 if max(slower, larger) <= 0.05 else 1
 
 
@@ -76,28 +83,45 @@ def watch(options: Options, folder: Path) -> list[Look]:
     words = folder / "stderr.txt"
     with words.open("wb") as file, subprocess.Popen(command, stderr=file) as training:
         try:
-            start = time.monotonic()
-            print(f"{'minute':>8}{'steps':>10}{'ms per step':>14}{'MB':>10}")
-            while (now := time.monotonic() - start) < 60 * options.minutes:
+            start = time.time()
+            print(f"{'minute':>8}{'steps':>10}{'ms per step':>14}{'ms of work':>12}{'MB':>10}")
+            while time.time() - start < 60 * options.minutes:
                 if training.poll() is not None:
                     raise UserError(f"the training ended: {words.read_text()[-500:]}")
-                if (steps := last_step(folder)) > 0:
-                    looks.append(Look(now, steps, megabytes(training.pid)))
+                steps, written = last_step(folder)
+                if steps > 0:
+                    look = Look(written - start, steps, megabytes(training.pid), fixed_work())
+                    looks.append(look)
                     ms = milliseconds(looks[-2:])
                     shown = f"{ms[0]:14.1f}" if ms else f"{'':14}"
-                    line = f"{now / 60:8.1f}{steps:10,}{shown}{looks[-1].megabytes:10,.0f}"
-                    print(line, flush=True)
+                    line = f"{look.seconds / 60:8.1f}{steps:10,}{shown}{look.work:12.1f}"
+                    print(f"{line}{look.megabytes:10,.0f}", flush=True)
                 time.sleep(options.every)
         finally:
             training.send_signal(signal.SIGINT)
     return looks
 
 
-def last_step(folder: Path) -> int:
-    """Return the step of the last row of the run's exploration log, 0 if there is none yet."""
-    rows = [row for log in folder.rglob("exploration.csv") for row in log.read_text().splitlines()]
-    step = rows[-1].partition(",")[0] if rows else ""
-    return int(step) if step.isdigit() else 0
+def last_step(folder: Path) -> tuple[int, float]:
+    """Return the step of the last row of the run's exploration log, and when it was written.
+
+    The step is 0 if there is none yet.
+    """
+    for log in folder.rglob("exploration.csv"):
+        written = log.stat().st_mtime
+        step = log.read_text().rpartition("\n")[0].rpartition("\n")[2].partition(",")[0]
+        if step.isdigit():
+            return int(step), written
+    return 0, 0.0
+
+
+def fixed_work() -> float:
+    """Return the milliseconds of processor time that the same matrix products take every time."""
+    matrix = np.ones((512, 512), np.float32)
+    start = time.process_time()
+    for _ in range(40):
+        matrix @ matrix
+    return 1e3 * (time.process_time() - start)
 
 
 def megabytes(pid: int) -> float:
@@ -118,6 +142,16 @@ def milliseconds(looks: Sequence[Look]) -> list[float]:
         1e3 * (after.seconds - before.seconds) / (after.steps - before.steps)
         for before, after in zip(looks, looks[1:], strict=False)
         if after.steps > before.steps
+    ]
+
+
+def at_equal_speed(looks: Sequence[Look]) -> list[float]:
+    """Return the milliseconds of a step as they had been if the fixed work always took as long."""
+    usual = statistics.median(look.work for look in looks)
+    return [
+        2.0 * usual / (before.work + after.work) * ms
+        for before, after in zip(looks, looks[1:], strict=False)
+        for ms in milliseconds((before, after))
     ]
 
 
