@@ -8,7 +8,6 @@ piece of work, and the milliseconds that are compared are those at equal speed.
 
 from __future__ import annotations
 
-import signal
 import statistics
 import subprocess
 import sys
@@ -98,7 +97,8 @@ def watch(options: Options, folder: Path) -> list[Look]:
                     print(f"{line}{look.megabytes:10,.0f}", flush=True)
                 time.sleep(options.every)
         finally:
-            training.send_signal(signal.SIGINT)
+            # Not as Ctrl-C, which programs that a shell runs in the background ignore.
+            training.terminate()
     return looks
 
 
