@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import subprocess
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
-from benchmarks.soak import Look, at_equal_speed, fixed_work, growth, last_step, milliseconds
+from benchmarks.soak import (
+    Look,
+    Options,
+    at_equal_speed,
+    growth,
+    last_step,
+    milliseconds,
+    paused,
+    watch,
+)
 
 
 def test_growth_is_between_the_first_and_the_last_third() -> None:
@@ -20,16 +33,42 @@ def test_one_slow_moment_is_not_growth() -> None:
 
 
 def test_the_time_of_a_step_is_that_between_looks() -> None:
-    moments = [(0.0, 100), (2.0, 200), (2.0, 200), (4.0, 250)]
-    looks = [Look(seconds, steps, 1.0, 1.0) for seconds, steps in moments]
-    assert milliseconds(looks) == [20.0, 40.0]
+    assert milliseconds(Look(2.0, 200, 1.0, 1.0), Look(4.0, 250, 1.0, 1.0)) == 40.0
 
 
 def test_a_machine_that_gets_slower_is_taken_off() -> None:
     moments = [(0.0, 0, 5.0), (1.0, 100, 5.0), (2.0, 200, 5.0), (4.0, 300, 10.0), (6.0, 400, 10.0)]
-    looks = [Look(seconds, steps, 1.0, work) for seconds, steps, work in moments]
+    looks = [Look(seconds, steps, 1.0, floor) for seconds, steps, floor in moments]
     assert at_equal_speed(looks) == pytest.approx([10.0, 10.0, 40 / 3, 10.0])
-    assert fixed_work() > 0.0
+
+
+def test_a_paused_process_stands_still_and_then_goes_on() -> None:
+    with subprocess.Popen(["sleep", "60"]) as process:
+        try:
+            with paused(process.pid):
+                assert becomes(process.pid, stopped=True)
+            assert becomes(process.pid, stopped=False)
+        finally:
+            process.kill()
+
+
+def becomes(pid: int, *, stopped: bool) -> bool:
+    """Whether a process is stopped, or is not, within five seconds."""
+    deadline = time.monotonic() + 5.0
+    while time.monotonic() < deadline:
+        if (psutil.Process(pid).status() == psutil.STATUS_STOPPED) == stopped:
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def test_a_training_is_watched_and_ended(tmp_path: Path) -> None:
+    looks = watch(Options(minutes=0.3, every=1.0, replay=2000, game="montezuma"), tmp_path)
+    assert len(looks) >= 2
+    assert all(after.steps > before.steps for before, after in itertools.pairwise(looks))
+    assert all(after.seconds > before.seconds for before, after in itertools.pairwise(looks))
+    assert all(look.floor > 0.0 and look.megabytes > 100.0 for look in looks)
+    assert "stopped at step" in (tmp_path / "stderr.txt").read_text()
 
 
 def test_the_last_whole_row_tells_the_step(tmp_path: Path) -> None:
