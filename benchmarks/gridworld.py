@@ -27,6 +27,8 @@ class GridWorldFigures:
         floor_ms: milliseconds of the networks and the optimizer, `learning`.
         floor_ratio: time of the floor by time of the update; 1 is perfect.
         updates_per_second: without comparisons with the truth.
+        steps_per_second: transitions, as `--steps` of the training counts them, likewise.
+        replay_bytes_per_transition: None, for transitions are drawn from the level itself.
         comparison_ms: milliseconds of one on the three levels, due every 50 updates.
         peak_memory_bytes: of the process, before the floor takes its share.
     """
@@ -35,8 +37,10 @@ class GridWorldFigures:
     floor_ms: dict[str, float]
     floor_ratio: float
     updates_per_second: float
+    steps_per_second: float
     comparison_ms: float
     peak_memory_bytes: int
+    replay_bytes_per_transition: None = None
 
 
 def measure(config: GridWorldConfig, *, updates: int, warmup: int) -> GridWorldFigures:
@@ -68,11 +72,13 @@ def measure(config: GridWorldConfig, *, updates: int, warmup: int) -> GridWorldF
         floors.append(floor.seconds([event])["learning"])
     sampling, learning = np.transpose(times)
     comparison = _median_seconds(lambda: [truth.compare(learner.q_frames) for truth in truths], 5)
+    seconds = float(np.median(sampling + learning))
     return GridWorldFigures(
         ms={"sampling": 1e3 * np.median(sampling), "learning": 1e3 * np.median(learning)},
         floor_ms={"learning": 1e3 * statistics.median(floors)},
         floor_ratio=float(np.median(floors / (sampling + learning))),
-        updates_per_second=1.0 / float(np.median(sampling + learning)),
+        updates_per_second=1.0 / seconds,
+        steps_per_second=config.batch / seconds,
         comparison_ms=1e3 * comparison,
         peak_memory_bytes=peak,
     )

@@ -29,8 +29,15 @@ class Maps:
         self._visits["visits"].add(rooms, positions[:, 0], positions[:, 1])
         self._visits["coords"].add(rooms, coords[:, 0], coords[:, 1])
 
+    def wants_screen(self, room: int, window: int) -> bool:
+        """Whether `see` would make use of a screen that starts there."""
+        return self._pictures.wants(room, window * CELL)
+
     def see(self, room: int, window: int, screen: np.ndarray) -> None:
-        """Look at a screen that starts at goal column `window` of a room."""
+        """Look at a screen that starts at goal column `window` of a room, once per step.
+
+        Where `wants_screen` was False, what is on the screen does not matter.
+        """
         self._pictures.add(room, window * CELL, screen, precision=CELL)
 
     def save(self, folder: RunFolder, step: int) -> None:

@@ -253,9 +253,13 @@ class Training:
         rooms = masked(infos, "room", mask)
         coords = masked(infos, "coords", mask)
         self.maps.add(rooms, masked(infos, "position", mask), coords)
-        if "screen" in infos and mask[0]:
-            self.screen = infos["screen"][0]
-            self.maps.see(int(rooms[0]), int(coords[0, 2]), self.screen)
+        if mask[0]:
+            room, window = int(rooms[0]), int(coords[0, 2])
+            if "screen" in infos:
+                self.screen = infos["screen"][0]
+            elif self.maps.wants_screen(room, window):
+                self.screen = self.envs.call("screen")[0]
+            self.maps.see(room, window, self.screen)
 
     def _make_recording(self, experiment: Experiment, window: LiveWindow | None) -> Recording:
         agent, config = self.agent, self.config

@@ -14,8 +14,10 @@ import pandas as pd
 import pytest
 
 from qmap import train_environment, train_montezuma
+from qmap.envs.montezuma import MontezumaEnv
 from qmap.envs.wrappers import GoalGrid
 from qmap.utils.errors import UserError
+from qmap.utils.level_pictures import load_pictures
 
 SHORT = ["--steps", "240", "--learning-starts", "50", "--batch", "4", "--replay", "2000"]
 
@@ -115,6 +117,17 @@ def test_either_learner_can_be_left_out(flags: list[str], agent: str, tmp_path: 
     exploration = pd.read_csv(run / "exploration.csv")
     if agent == "random":
         assert (exploration.random_actions == 1.0).all()
+
+
+@pytest.mark.parametrize("envs", ["1", "2"])
+def test_without_videos_rooms_are_still_pictured(envs: str, tmp_path: Path) -> None:
+    arguments = ["--path", str(tmp_path), "--steps", "60", "--no-dqn", "--no-qmap"]
+    assert train_montezuma.main([*arguments, "--no-videos", "--envs", envs]) == 0
+    picture = load_pictures(run_folder(tmp_path) / "images")[1]
+    env = MontezumaEnv("rgb_array")
+    env.reset()
+    assert (picture[..., :3] == env.render()).all(axis=-1).mean() > 0.95
+    assert (picture[..., 3] == 255).all()
 
 
 def test_a_checkpoint_of_other_networks_is_refused_in_one_line(
