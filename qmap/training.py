@@ -6,16 +6,13 @@ import contextlib
 import dataclasses
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 from gymnasium.vector import VectorEnv
 from tqdm import tqdm
 
 from qmap.agents.agent import Agent
-from qmap.agents.device import set_up
 from qmap.agents.learner import all_finite
 from qmap.config import TrainingConfig
 from qmap.envs.vector import close_vector, make_vector, masked
@@ -23,6 +20,7 @@ from qmap.experiment import Experiment
 from qmap.make_agent import agent_name, make_agent
 from qmap.maps import Maps
 from qmap.recording import Bests, Episode, Recording
+from qmap.start import new_folder, start
 from qmap.utils import checkpoint, snapshots
 from qmap.utils.csv_logger import CSVLogger
 from qmap.utils.errors import UserError
@@ -67,14 +65,7 @@ def train(config: TrainingConfig, experiment: Experiment, program: str) -> int:
         interrupt = stack.enter_context(Interrupt())
         # What can be refused comes first: nothing is written before it is all there.
         window = LiveWindow(f"Q-map: {experiment.name}") if config.render else None
-        loaded = None
-        if config.resume:
-            folder = RunFolder(Path(config.resume), program)
-            stack.callback(folder.release)
-        if config.load and not (config.resume and snapshots.steps(folder.path / "snapshots")):
-            loaded = checkpoint.load(Path(config.load), "checkpoint")
-        set_up(deterministic=config.deterministic, device=config.device, precision=config.precision)
-        keras.utils.set_random_seed(config.seed)
+        folder, loaded = start(config, program, stack)
         envs = make_vector(experiment.make_env, config.envs)
         stack.callback(close_vector, envs)
         agent = make_agent(
@@ -89,11 +80,8 @@ def train(config: TrainingConfig, experiment: Experiment, program: str) -> int:
                 agent.restore_weights(loaded)
         if interrupt.signal is not None:
             return interrupt.status
-        if not config.resume:
-            parent = Path(config.path) / experiment.name / agent_name(config)
-            folder = RunFolder.create(parent, config.seed, program)
-            stack.callback(folder.release)
-            folder.write_config(config)
+        if folder is None:
+            folder = new_folder(config, program, experiment.name, agent_name(config), stack)
         training = Training(config, experiment, envs, agent, folder, window)
         stack.callback(training.close)
         try:

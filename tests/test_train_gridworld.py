@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import qmap.gridworld.training
+import qmap.start
 from qmap.agents.q_map import QMapLearner
 from qmap.envs.gridworld_level import MOVES, SCREEN_COL, Level, load_level
 from qmap.envs.gridworld_paths import true_q_frames
@@ -226,7 +226,7 @@ def run(tmp_path: Path, *flags: str, seed: int = 0) -> tuple[int, Path]:
 
 @pytest.fixture(autouse=True)
 def _tensorflow_is_set_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(qmap.gridworld.training, "set_up", lambda **_: None)
+    monkeypatch.setattr(qmap.start, "set_up", lambda **_: None)
 
 
 def losses(folder: Path) -> np.ndarray:

@@ -8,14 +8,11 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 from tqdm import tqdm
 
-from qmap.agents.device import set_up
 from qmap.agents.learner import all_finite
 from qmap.agents.q_map import QMapLearner
 from qmap.agents.replay import Transitions
@@ -24,6 +21,7 @@ from qmap.gridworld.config import GridWorldConfig, agent_name
 from qmap.gridworld.evaluation import GroundTruth, evaluate, table
 from qmap.gridworld.models import network_maker
 from qmap.gridworld.strip import draw_strip, save_picture
+from qmap.start import new_folder, start
 from qmap.utils import checkpoint, snapshots
 from qmap.utils.csv_logger import CSVLogger
 from qmap.utils.errors import UserError
@@ -52,24 +50,14 @@ def train(
     window = LiveWindow("Q-map: grid world") if config.render else None
     with contextlib.ExitStack() as stack:
         interrupt = stack.enter_context(Interrupt())
-        loaded = None
-        if config.resume:
-            folder = RunFolder(Path(config.resume), program)
-            stack.callback(folder.release)
-        if config.load and not (config.resume and snapshots.steps(folder.path / "snapshots")):
-            loaded = checkpoint.load(Path(config.load), "checkpoint")
-        set_up(deterministic=config.deterministic, device=config.device, precision=config.precision)
-        keras.utils.set_random_seed(config.seed)
+        folder, loaded = start(config, program, stack)
         learner = make_learner(config)
         if loaded is not None:
             restore(learner, loaded, config.load)
         if interrupt.signal is not None:
             return interrupt.status
-        if not config.resume:
-            parent = Path(config.path) / "gridworld" / agent_name(config)
-            folder = RunFolder.create(parent, config.seed, program)
-            stack.callback(folder.release)
-            folder.write_config(config)
+        if folder is None:
+            folder = new_folder(config, program, "gridworld", agent_name(config), stack)
         training = GridWorldTraining(config, train_level, test_levels, learner, folder, window)
         stack.callback(training.close)
         return training.run(interrupt)
