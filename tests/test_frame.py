@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import cv2
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from qmap.utils.errors import UserError
-from qmap.utils.frame import main
+from qmap.utils.frame import frame, main
 
 
 @pytest.fixture
@@ -29,6 +30,18 @@ def test_the_picture_is_the_one_at_that_share_of_the_video(video: Path, at: floa
     picture = cv2.imread(str(output))
     assert picture.shape == (64, 64, 3)
     assert picture.mean() == pytest.approx(255 * round(at * 9) / 9, abs=6)
+
+
+def test_a_long_video_does_not_fill_the_memory(video: Path) -> None:
+    black = np.zeros((300, 480, 640, 3), np.uint8)
+    imageio.imwrite(video, black, plugin="FFMPEG", fps=10)
+    del black
+    tracemalloc.start()
+    try:
+        frame(video, 1.0)
+        assert tracemalloc.get_traced_memory()[1] < 20 * 480 * 640 * 3
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no video at all"])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cv2
 import imageio.v3 as imageio
+import imageio_ffmpeg
 import numpy as np
 
 from qmap.utils.command_line import OneLineParser, run
@@ -41,10 +42,15 @@ def frame(video: Path, at: float) -> np.ndarray:
     if not video.is_file():
         raise UserError(f"there is no video {video}; expected an .mp4 file of a run")
     try:
-        pictures = imageio.imread(video, plugin="FFMPEG")
+        count, _ = imageio_ffmpeg.count_frames_and_secs(str(video))
+        wanted = round(at * (count - 1))
+        # One at a time: all pictures of a long episode would fill the memory.
+        for number, picture in enumerate(imageio.imiter(video, plugin="FFMPEG")):
+            if number == wanted:
+                return picture
     except Exception as error:  # whatever ffmpeg makes of a file that is no video
         raise UserError(f"{video} cannot be read as a video; expected .mp4 of a run") from error
-    return pictures[round(at * (len(pictures) - 1))]
+    raise UserError(f"{video} breaks off before picture {wanted + 1} of {count}")
 
 
 if __name__ == "__main__":
