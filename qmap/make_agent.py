@@ -65,7 +65,9 @@ def make_agent(
     # Without a learner nothing is ever sampled: only the history of a stack is kept.
     history = (config.stack - 1) * config.skip
     capacity = config.replay if learners else (history + 2) * config.envs
-    replay = make_replay(config, capacity, frame_shape, coords_shape, [each.name for each in learners])
+    replay = make_replay(
+        config, capacity, frame_shape, coords_shape, [each.name for each in learners]
+    )
 
     acting, means = streams.generator(config.seed, "acting"), Means()
     policies = [

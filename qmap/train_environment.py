@@ -14,9 +14,8 @@ from functools import partial
 import gymnasium
 
 from qmap.config import TrainingConfig, parse
-from qmap.experiment import Experiment
 from qmap.launch import train
-from qmap.recording import Bests, Episode
+from qmap.experiment import Bests, Episode, Experiment
 from qmap.utils import command_line
 from qmap.utils.command_line import option
 from qmap.utils.errors import UserError
@@ -39,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     experiment = Experiment(
         name=config.env.rpartition(":")[2].replace("/", "_"),
         make_env=partial(make_env, config.env),
-        dqn_encoder=((32, 8, 2), (32, 6, 2), (64, 4, 2)),
+        dqn="mario",
         video_every=100,
         highlight=is_best,
     )

@@ -66,7 +66,6 @@ def _path(folder: Path, step: int) -> Path:
     return folder / f"step_{step}.{KIND}"
 
 
-
 def steps(folder: Path) -> list[int]:
     """Return the steps of which there are snapshots."""
     return checkpoint.steps(folder, KIND)
