@@ -14,8 +14,41 @@ from qmap.utils.window import LiveWindow
 
 if TYPE_CHECKING:
     from qmap.agents.agent import Agent
+    from qmap.config import TrainingConfig
+    from qmap.envs.vector import Envs
+    from qmap.run import Run
 
 FIRST_EPISODES = 50
+
+
+def make_recording(
+    config: TrainingConfig,
+    experiment: Experiment,
+    run: Run,
+    agent: Agent,
+    envs: Envs,
+    screen_shape: tuple[int, int, int],
+) -> Recording:
+    """Make what turns the steps of a run's first copy into videos and shows them live."""
+    picture = Picture(
+        envs.coords_shape,
+        screen_shape,
+        q_map=agent.q_map is not None,
+        frame_channels=envs.frame_shape[-1],
+        gamma=config.qmap_gamma,
+    )
+    videos = None
+    if config.videos:
+        with run.warnings.tolerate("videos"):
+            videos = VideoRecorder(run.folder.subfolder("videos"), picture.draw, patience=2.0)
+    return Recording(
+        agent,
+        picture,
+        videos,
+        run.window,
+        action_names=envs.action_names,
+        experiment=experiment,
+    )
 
 
 class Recording:

@@ -13,8 +13,8 @@ import gymnasium
 
 from qmap.config import TrainingConfig, of_learning, of_machine, parse
 from qmap.envs.games import GAMES
-from qmap.launch import train
 from qmap.experiment import Bests, Episode, Experiment
+from qmap.launch import train
 from qmap.utils import command_line
 
 PROGRAM = "qmap.train_mario"

@@ -8,8 +8,8 @@ from functools import partial
 import gymnasium
 
 from qmap.config import TrainingConfig, parse
-from qmap.launch import train
 from qmap.experiment import Bests, Episode, Experiment
+from qmap.launch import train
 from qmap.utils import command_line
 
 PROGRAM = "qmap.train_montezuma"

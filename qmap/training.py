@@ -1,8 +1,7 @@
-"""The training on a game: one step after the other, and what is kept of it."""
+"""The training on a game: the loop, in the order of a step."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,40 +10,16 @@ import numpy as np
 from qmap.agents.agent import Agent
 from qmap.config import TrainingConfig
 from qmap.envs.vector import EnvironmentFailure, Envs, View
-from qmap.experiment import Episode, Episodes, Experiment
+from qmap.experiment import Episodes, Experiment
+from qmap.logs import Logs
 from qmap.make_agent import agent_name, make_agent
 from qmap.maps import Maps
-from qmap.recording import Recording
+from qmap.recording import make_recording
 from qmap.run import Run
 from qmap.utils import streams
-from qmap.utils.csv_logger import CSVLogger
 from qmap.utils.errors import UserError
-from qmap.utils.picture import Picture
 from qmap.utils.terminal import say
-from qmap.utils.video import VideoRecorder
 
-SCORE = ("steps", "undiscounted return", "discounted return", "episode length")
-COMPLETED = ("steps", "undiscounted return")
-EXPLORATION = (
-    "steps",
-    "planned exploration",
-    "current exploration",
-    "random actions",
-    "goal actions",
-    "greedy actions",
-)
-# Of each learner there is.
-LEARNING = {
-    "dqn": ("dqn loss", "dqn error"),
-    "q_map": (
-        "q-map loss",
-        "q-map error",
-        "mean best q",
-        "goals reached",
-        "believed steps",
-        "taken steps",
-    ),
-}
 EXPLORATION_EVERY = 100  # steps
 LEARNING_EVERY = 100  # trainings
 
@@ -60,8 +35,9 @@ def train(config: TrainingConfig, experiment: Experiment, program: str) -> int:
     """
     with Run(config, program, f"Q-map: {experiment.name}") as run:
         seeds = [streams.number(config.seed, "environments", env) for env in range(config.envs)]
-        envs = Envs(experiment.make_env, config.envs, seeds=seeds, timeout=config.env_timeout)
-        run.closing(envs)
+        envs = run.closing(
+            Envs(experiment.make_env, config.envs, seeds=seeds, timeout=config.env_timeout)
+        )
         agent = make_agent(
             config, experiment.dqn, envs.frame_shape, envs.coords_shape, envs.n_actions
         )
@@ -75,7 +51,7 @@ def train(config: TrainingConfig, experiment: Experiment, program: str) -> int:
         training = Training(run, config, experiment, envs, agent)
         for _ in run.steps(config.steps, "step", config.stop_at):
             training.step()
-        training.end()
+        training.logs.unfinished(training.episodes)
     return run.status
 
 
@@ -106,34 +82,31 @@ class Training:
         self.envs = envs
         self.agent = agent
         self.episodes = Episodes(config.envs, config.dqn_gamma)
+        self.maps = Maps(run.warnings, envs.cell_shape)
         # Only the first copy's screen is recorded: the others need not send theirs.
         envs.recording = config.videos or run.window is not None
-        self.maps = Maps(run.warnings, envs.cell)
         run.attach("agent", agent)
         run.attach("envs", envs)
         run.attach("episodes", self.episodes)
         run.attach("maps", self.maps)
         run.at_checkpoints = lambda: self.maps.save(run.folder, run.step)
         if run.resume():
-            self._go_on()
+            self._begin_what_was_lost()
         else:
             self._begin(np.ones(config.envs, bool), envs.reset())
         self.screen = envs.screen()
         if config.resume:
             self.maps.restore_pictures(run.folder, self.screen.shape[1])
-        self.recording = run.closing(self._make_recording(experiment))
-        self.logs = self._open_logs()
-        run.announce(
-            config.steps, agent.replay.capacity * agent.replay.slot_bytes(envs.frame_shape)
+        self.logs = Logs(run, agent)
+        self.recording = run.closing(
+            make_recording(config, experiment, run, agent, envs, self.screen.shape)
         )
-        for warning in envs.warnings:
-            run.warnings.warn(warning, warning)
         self.recording.start(self.episodes.under_way[0])
-        self._clock = (time.monotonic(), run.step)
+        run.announce(config.steps, agent.replay.capacity_bytes)
 
     def step(self) -> None:
         """One step of every copy: act, look, remember, learn, count, log."""
-        agent, envs, episodes = self.agent, self.envs, self.episodes
+        agent, envs, episodes, logs = self.agent, self.envs, self.episodes, self.logs
         actions = agent.act()
         self.recording.add(episodes.under_way[0], self.screen, int(actions[0]))
         with saved_if_it_fails(self.run):
@@ -153,16 +126,10 @@ class Training:
             if ended[0]:
                 self.recording.start(episodes.under_way[0])
         if self.run.due(EXPLORATION_EVERY):
-            self._log_exploration()
+            logs.exploration()
+            self._show_progress()
         if self.run.due(LEARNING_EVERY * self.config.train_every):
-            self._log_learning()
-
-    def end(self) -> None:
-        """Keep what the episodes under way came to."""
-        unfinished = self.run.log("unfinished", SCORE)
-        for episode in self.episodes.under_way:
-            if episode.length:
-                unfinished.write(*_score(self.run.step, episode))
+            logs.learning()
 
     def _begin(self, begun: np.ndarray, view: View) -> None:
         """Begin an episode in each copy of the mask `begun`, whose first view this is."""
@@ -170,12 +137,18 @@ class Training:
         self.agent.start(envs, view.frames, view.coords)
         self._look(view, first=envs[0])
 
+    def _begin_what_was_lost(self) -> None:
+        """Begin new episodes in the copies whose state could not be restored."""
+        begun = self.envs.begun_anew
+        for env in np.flatnonzero(begun):
+            self.episodes.begin(env)
+        if begun.any():
+            self._begin(begun, self.envs.restart(begun))
+
     def _end_episodes(self, ended: np.ndarray) -> None:
         for env in ended:
             episode = self.episodes.under_way[env]
-            self.logs["score"].write(*_score(self.run.step, episode))
-            if episode.completed:
-                self.logs["completed"].write(self.run.step, episode.undiscounted_return)
+            self.logs.episode(episode)
             if env == 0:
                 self.recording.end(episode, self.episodes.bests, self.run.step)
             self.episodes.end(env)
@@ -188,7 +161,6 @@ class Training:
             first: number of the first of them.
         """
         self.maps.add(view.rooms, view.positions, view.coords)
-        self.run.warnings.warn_of(self._watch.add(view))
         if first == 0:
             room, window = int(view.rooms[0]), int(view.coords[0, 2])
             if view.screen is not None:
@@ -197,68 +169,13 @@ class Training:
                 self.screen = self.envs.screen()
             self.maps.see(room, window, self.screen)
 
-    def _go_on(self) -> None:
-        """Begin new episodes where those under way could not be restored."""
-        begun, view = self.envs.restarted
-        for env in np.flatnonzero(begun):
-            self.episodes.begin(env)
-        if begun.any():
-            self._begin(begun, view)
-
-    def _make_recording(self, experiment: Experiment) -> Recording:
-        agent, run = self.agent, self.run
-        picture = Picture(
-            self.envs.coords_shape,
-            self.screen.shape,
-            q_map=agent.q_map is not None,
-            frame_channels=self.envs.frame_shape[-1],
-            gamma=self.config.qmap_gamma,
-        )
-        videos = None
-        if self.config.videos:
-            with run.warnings.tolerate("videos"):
-                videos = VideoRecorder(run.folder.subfolder("videos"), picture.draw, patience=2.0)
-        return Recording(
-            agent,
-            picture,
-            videos,
-            run.window,
-            action_names=self.envs.action_names,
-            experiment=experiment,
-        )
-
-    def _open_logs(self) -> dict[str, CSVLogger]:
-        # Episodes that were under way when the run stopped are under way again.
-        (self.run.folder.path / "unfinished.csv").unlink(missing_ok=True)
-        logs = {"score": SCORE, "completed": COMPLETED, "exploration": EXPLORATION}
-        if self.agent.learners:
-            columns = [name for each in self.agent.learners for name in LEARNING[each.name]]
-            logs["learning"] = ("steps", *columns, "steps per second")
-        return {name: self.run.log(name, columns) for name, columns in logs.items()}
-
-    def _log_exploration(self) -> None:
-        balance, episodes = self.agent.balance, self.episodes
-        self.logs["exploration"].write(
-            self.run.step,
-            self.agent.planned_exploration,
-            balance.exploring,
-            balance.random,
-            balance.goal,
-            balance.greedy,
-        )
+    def _show_progress(self) -> None:
+        episodes = self.episodes
         best = episodes.bests.undiscounted_return or 0.0
         self.run.show(
             f"episode {episodes.newest}, last {episodes.last_return:g}, best {best:g}, "
-            f"exploring {balance.exploring:.0%}"
+            f"exploring {self.agent.balance.exploring:.0%}"
         )
-
-    def _log_learning(self) -> None:
-        if self.agent.learners and self.run.step >= self.config.learning_starts:
-            log = self.logs["learning"]
-            measured = [self.agent.means.take(name) for name in log.columns[1:-1]]
-            then, now = self._clock, (time.monotonic(), self.run.step)
-            self._clock = now
-            log.write(self.run.step, *measured, (now[1] - then[1]) / (now[0] - then[0]))
 
 
 @contextmanager
@@ -278,9 +195,3 @@ def saved_if_it_fails(run: Run) -> Iterator[None]:
             f"{error}; the run is saved as of step {run.step:,}, when the world is mended go on "
             f"with: {run.folder.resume_command}"
         ) from error
-
-
-def _score(step: int, episode: Episode) -> tuple[float, ...]:
-    """Return a row of score.csv."""
-    returns = (episode.undiscounted_return, episode.discounted_return)
-    return (step, *returns, episode.length)

@@ -109,6 +109,11 @@ class Replay:
         """Bytes of the filled slots, without the priorities."""
         return len(self) * self.slot_bytes(self.frame_shape)
 
+    @property
+    def capacity_bytes(self) -> int:
+        """Bytes of all slots once they are filled, with the priorities."""
+        return self.capacity * self.slot_bytes(self.frame_shape, len(self.priorities))
+
     @staticmethod
     def slot_bytes(frame_shape: tuple[int, int, int], priorities: int = 0) -> int:
         """Bytes of a slot, with so many sets of priorities."""
