@@ -20,12 +20,13 @@ from qmap.envs.gridworld_level import ACTION_NAMES, COORDS_SHAPE, Level
 from qmap.gridworld.config import GridWorldConfig, agent_name
 from qmap.gridworld.evaluation import GroundTruth, evaluate, table
 from qmap.gridworld.models import network_maker
-from qmap.gridworld.strip import draw_strip, save_picture
+from qmap.gridworld.strip import draw_strip
 from qmap.start import new_folder, start
 from qmap.utils import checkpoint, snapshots
 from qmap.utils.csv_logger import CSVLogger
 from qmap.utils.errors import UserError
 from qmap.utils.files import atomic_file
+from qmap.utils.image_file import write_image
 from qmap.utils.interrupt import Interrupt
 from qmap.utils.progress import progress_bar
 from qmap.utils.run_folder import RunFolder
@@ -233,7 +234,7 @@ class GridWorldTraining:
                 if drawn:
                     with self._tolerate("pictures of the Q-frames"):
                         images = self.folder.subfolder("images")
-                        save_picture(images / f"step_{self.steps}_{name}.png", strip)
+                        write_image(images / f"step_{self.steps}_{name}.png", strip)
         self.log.write(self.steps, *self.progress.losses.values())
         if self.window is not None:
             self.window.show(np.concatenate(strips))
