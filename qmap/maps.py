@@ -6,7 +6,7 @@ import numpy as np
 
 from qmap.utils.level_pictures import LevelPictures
 from qmap.utils.run_folder import RunFolder
-from qmap.utils.tolerance import Tolerance
+from qmap.utils.terminal import Warnings
 from qmap.utils.visits import Visits
 
 
@@ -14,12 +14,12 @@ class Maps:
     """Counts of visited pixels and goal cells, and the levels' pictures to draw them on.
 
     Args:
-        tolerate: lets the run go on where a map cannot be written.
+        warnings: lets the run go on where a map cannot be written.
         cell: (height, width) of a goal cell in pixels of the screen; they need not be whole.
     """
 
-    def __init__(self, tolerate: Tolerance, cell: tuple[float, float]) -> None:
-        self._tolerate = tolerate
+    def __init__(self, warnings: Warnings, cell: tuple[float, float]) -> None:
+        self._tolerate = warnings.tolerate
         self._visits = {"visits": Visits(), "coords": Visits()}
         self._pictures = LevelPictures(cell)
 

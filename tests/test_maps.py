@@ -10,7 +10,7 @@ import pytest
 from qmap.maps import Maps
 from qmap.utils.level_pictures import MAX_ROOMS, load_pictures
 from qmap.utils.run_folder import RunFolder
-from qmap.utils.tolerance import Tolerance
+from qmap.utils.terminal import Warnings
 from qmap.utils.visits import load_rows, main
 
 ROWS, COLS, LEVEL = 8, 8, 64
@@ -39,10 +39,10 @@ def test_levels_are_pictured_right_whatever_the_size_of_their_cells(
 ) -> None:
     shape = (int(ROWS * cell), int(LEVEL * cell), 3)
     level = np.random.default_rng(7).integers(40, 255, shape, dtype=np.uint8)
-    maps = Maps(Tolerance(), (cell, cell))
+    maps = Maps(Warnings(), (cell, cell))
     play(maps, level, cell, range(30), first)
     maps.save(folder, 30)
-    resumed = Maps(Tolerance(), (cell, cell))
+    resumed = Maps(Warnings(), (cell, cell))
     resumed.restore(maps.state())
     resumed.restore_pictures(folder, int(COLS * cell))
     play(resumed, level, cell, range(30, LEVEL - COLS + 1), first)
@@ -61,7 +61,7 @@ def test_levels_are_pictured_right_whatever_the_size_of_their_cells(
 def test_what_goes_beyond_the_bounds_is_said_once(
     folder: RunFolder, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    maps = Maps(Tolerance(), (8, 8))
+    maps = Maps(Warnings(), (8, 8))
     for room in range(MAX_ROOMS + 20):
         assert maps.wants_screen(room, 0) == (room < MAX_ROOMS)
         maps.see(room, 0, np.zeros((16, 16, 3), np.uint8))
@@ -78,7 +78,7 @@ def test_a_failing_disk_costs_warnings_only(
 ) -> None:
     for name in ("visits", "coords", "images"):
         (folder.path / name).write_text("in the way")
-    maps = Maps(Tolerance(), (8, 8))
+    maps = Maps(Warnings(), (8, 8))
     maps.see(0, 0, np.zeros((16, 16, 3), np.uint8))
     maps.save(folder, 1)
     warnings = capsys.readouterr().err
