@@ -14,6 +14,7 @@ from qmap.agents.learner import Update
 from qmap.agents.means import Means
 from qmap.agents.networks import ConvQFrames, DuelingDQN
 from qmap.agents.q_map import QMapLearner
+from qmap.agents.replay import Transitions
 from qmap.config import TrainingConfig
 from qmap.make_agent import make_replay
 from qmap.utils import checkpoint
