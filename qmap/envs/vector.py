@@ -13,7 +13,8 @@ import numpy as np
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
 from gymnasium.wrappers import TimeLimit
 
-from qmap.envs.wrappers import ScreenInInfo, check_contract
+from qmap.envs.contract import check_contract, name_of
+from qmap.utils.errors import UserError
 
 MakeEnv = Callable[[], gymnasium.Env]
 
@@ -47,6 +48,44 @@ def make_vector(make_env: MakeEnv, n_envs: int) -> VectorEnv:
     finally:
         probe.close()
     return AsyncVectorEnv(make, autoreset_mode=AutoresetMode.DISABLED, context="spawn")
+
+
+class ScreenInInfo(gymnasium.Wrapper):
+    """Adds the rendered screen to `info["screen"]` while `recording` is True.
+
+    In a vector environment, some copies can be told to record: `envs.set_attr("recording",
+    [True, False])`. The first screen is that of the next `reset` or `step`.
+
+    Args:
+        env: An environment made with `render_mode="rgb_array"`.
+
+    Raises:
+        UserError: the environment was made with another render mode.
+    """
+
+    def __init__(self, env: gymnasium.Env) -> None:
+        super().__init__(env)
+        if env.render_mode != "rgb_array":
+            raise UserError(
+                f"{name_of(env)} has render_mode={env.render_mode!r}, expected 'rgb_array', to "
+                "record its screen: give it to gymnasium.make"
+            )
+        self.recording = False
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Reset the environment and, while recording, add its screen."""
+        observation, info = self.env.reset(seed=seed, options=options)
+        return observation, self._with_screen(info)
+
+    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+        """Step the environment and, while recording, add its screen."""
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        return observation, reward, terminated, truncated, self._with_screen(info)
+
+    def _with_screen(self, info: dict[str, Any]) -> dict[str, Any]:
+        return {**info, "screen": self.env.render()} if self.recording else info
 
 
 class Slot(ScreenInInfo):
