@@ -7,8 +7,8 @@ import threading
 from types import FrameType
 
 
-class TimeIsUp(Exception):
-    """What ran under an `Alarm` took too long."""
+class TimeIsUp(BaseException):
+    """What ran under an `Alarm` took too long; no `except Exception` in it may keep this."""
 
 
 class Alarm:

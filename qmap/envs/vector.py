@@ -114,13 +114,12 @@ class Envs:
         self._workers: list[Worker] = []
         self._alarm = Alarm(timeout)
         try:
-            world = self._here("the environment", lambda: _checked(make_env))
+            world = self._here(None, _checked, make_env)
             self.name, self.frame_shape, self.coords_shape, self.action_names, _ = world
             self.n_actions = len(world.action_names)
             self.forgetful = world.forgetful
             if n_envs == 1:
-                env = self._here(self.name, make_env)
-                self._copy = Copy(env, world, self.name)
+                self._copy = Copy(self._here(None, make_env), world, self.name)
             else:
                 for number in range(n_envs):
                     self._workers.append(Worker(make_env, world, number))
@@ -206,11 +205,8 @@ class Envs:
             moves: the copies go on in their world; if one fails, none is where it was any more.
         """
         try:
-            if self._copy is not None:
-                call = [
-                    (lambda each=each: method(self._copy, *each)) for each in arguments.values()
-                ]
-                return [self._here(self._copy.where, each) for each in call]
+            if (copy := self._copy) is not None:
+                return [self._here(copy, method, copy, *each) for each in arguments.values()]
             for env, each in arguments.items():
                 self._workers[env].send(method, *each)
             return self._answers(arguments)
@@ -232,19 +228,21 @@ class Envs:
             raise errors[0]
         return answers
 
-    def _here(self, where: str, call: Callable[[], Any]) -> Any:
-        """Return what a call in this process returns, in time and with the world's errors told."""
+    def _here(self, copy: Copy | None, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call a function in this process, in time; tell the world's errors as such."""
         try:
             with self._alarm:
-                return call()
+                return function(*arguments)
         except UserError:
             raise
         except TimeIsUp:
-            message = f"{where} did not answer within {self._timeout:g} seconds"
-            raise EnvironmentFailure(message, 0, traceback.format_exc()) from None
+            what = f"did not answer within {self._timeout:g} seconds"
+            trace = traceback.format_exc()
         except FAULTS as error:
-            message = f"{where} raised {described(error)}"
-            raise EnvironmentFailure(message, 0, traceback.format_exc()) from error
+            what = f"raised {described(error)}"
+            trace = traceback.format_exc()
+        where = "the environment" if copy is None else copy.where
+        raise EnvironmentFailure(f"{where} {what}", 0, trace)
 
 
 def _checked(make_env: MakeEnv) -> Any:
