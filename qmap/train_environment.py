@@ -1,7 +1,7 @@
 """Train Q-map and DQN on an environment of your own: `python -m qmap.train_environment --env ID`.
 
 The environment is one that Gymnasium can make by its id, "package:Name-v0" to import a package that
-registers it first, and that keeps the contract of `qmap.envs.wrappers.check_contract`;
+registers it first, and that keeps the contract of `qmap.envs.contract.check_contract`;
 `qmap.envs.wrappers.GoalGrid` brings any environment with discrete actions to that.
 """
 
