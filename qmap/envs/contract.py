@@ -28,7 +28,7 @@ from qmap.utils.errors import UserError
 
 MAX_ROOM = 2**20 - 1
 MAX_REWARD = float(np.finfo(np.float32).max)
-OURS = ("room", "distance", "completed")
+OURS = {"room", "distance", "completed"}
 
 
 class EnvironmentFailure(Exception):
@@ -276,11 +276,10 @@ def _extras(where: str, ours: Any) -> tuple[int, int | None, bool]:
     """Return room, distance and completed of `info["qmap"]`."""
     if not isinstance(ours, dict):
         raise UserError(f"{where}: info['qmap'] is {_short(ours)}, expected a dictionary")
-    if not ours.keys() <= set(OURS):
+    if not ours.keys() <= OURS:
         unknown = ", ".join(repr(key) for key in ours if key not in OURS)
-        raise UserError(
-            f"{where}: info['qmap'] has {unknown}, expected no other keys than {', '.join(OURS)}"
-        )
+        expected = ", ".join(sorted(OURS))
+        raise UserError(f"{where}: info['qmap'] has {unknown}, expected none but {expected}")
     room = ours.get("room", 0)
     if not _is_int(room) or not 0 <= room <= MAX_ROOM:
         raise UserError(
