@@ -161,12 +161,11 @@ def check_moment(where: str, world: World, observation: Any, info: Any) -> Momen
 
 def check_reward(where: str, reward: Any) -> float:
     """Return a reward as a float; raise `UserError` if it is no finite number in 32 bits."""
-    if isinstance(reward, (float, int)) or (
-        np.ndim(reward) == 0 and np.asarray(reward).dtype.kind in "biuf"
-    ):
-        number = float(reward)
-        if -MAX_REWARD <= number <= MAX_REWARD:
-            return number
+    number = reward
+    if isinstance(reward, (np.ndarray, np.generic)):
+        number = float(reward) if reward.ndim == 0 and reward.dtype.kind in "biuf" else None
+    if isinstance(number, (float, int)) and -MAX_REWARD <= number <= MAX_REWARD:
+        return float(number)
     raise UserError(
         f"{where}: reward is {_short(reward)}, expected a number that is finite in 32 bits"
     )
