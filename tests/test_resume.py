@@ -15,7 +15,7 @@ import psutil
 import pytest
 from conftest import run_folder
 
-from benchmarks.faults import differences
+from benchmarks.faults import LOGS, differences
 from qmap import train_environment, train_montezuma
 from qmap.envs.wrappers import GoalGrid
 from qmap.training import Training

@@ -28,7 +28,7 @@ from qmap.utils.errors import UserError
 
 MAX_ROOM = 2**20 - 1
 MAX_REWARD = float(np.finfo(np.float32).max)
-OURS = ("room", "distance", "completed")
+OURS = {"room", "distance", "completed"}
 
 
 class EnvironmentFailure(Exception):
@@ -172,12 +172,11 @@ def check_moment(where: str, world: World, observation: Any, info: Any) -> Momen
 
 def check_reward(where: str, reward: Any) -> float:
     """Return a reward as a float; raise `UserError` if it is no finite number in 32 bits."""
-    if isinstance(reward, (float, int)) or (
-        np.ndim(reward) == 0 and np.asarray(reward).dtype.kind in "biuf"
-    ):
-        number = float(reward)
-        if -MAX_REWARD <= number <= MAX_REWARD:
-            return number
+    number = reward
+    if isinstance(reward, (np.ndarray, np.generic)):
+        number = float(reward) if reward.ndim == 0 and reward.dtype.kind in "biuf" else None
+    if isinstance(number, (float, int)) and -MAX_REWARD <= number <= MAX_REWARD:
+        return float(number)
     raise UserError(
         f"{where}: reward is {_short(reward)}, expected a number that is finite in 32 bits"
     )
@@ -287,11 +286,10 @@ def _extras(where: str, ours: Any) -> tuple[int, int | None, bool]:
     """Return room, distance and completed of `info["qmap"]`."""
     if not isinstance(ours, dict):
         raise UserError(f"{where}: info['qmap'] is {_short(ours)}, expected a dictionary")
-    if not ours.keys() <= set(OURS):
+    if not ours.keys() <= OURS:
         unknown = ", ".join(repr(key) for key in ours if key not in OURS)
-        raise UserError(
-            f"{where}: info['qmap'] has {unknown}, expected no other keys than {', '.join(OURS)}"
-        )
+        expected = ", ".join(sorted(OURS))
+        raise UserError(f"{where}: info['qmap'] has {unknown}, expected none but {expected}")
     room = ours.get("room", 0)
     if not _is_int(room) or not 0 <= room <= MAX_ROOM:
         raise UserError(
