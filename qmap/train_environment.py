@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     config = parse(EnvironmentConfig, PROGRAM, __doc__, arguments)
     if not config.env:
         raise UserError("--env is missing: expected package:Name-v0, or FILE.py with make()")
-    find_file(config.env)
+    find_file(config.env)  # refused here if it is missing, before TensorFlow is loaded
     experiment = Experiment(
         name=name_in_results(config.env),
         make_env=partial(make_env, config.env),

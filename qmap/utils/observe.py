@@ -37,7 +37,7 @@ from qmap.utils.picture import (
 
 STACK, SKIP = 3, 2
 WIDTH, TALLEST = 288, 400  # of the screen on a card, at most
-MARGIN, GAP, HEADER, LINE = 18, 18, 74, 19
+MARGIN, GAP, HEADER, LINE = 18, 18, 84, 19
 CARDS_IN_A_ROW = 4
 GRID = (255, 255, 255)
 
@@ -161,7 +161,7 @@ def _facts(
     return (
         f"{grid}, screen {height} x {width}, frames {' x '.join(map(str, frame))}",
         f"random play: coordinates changed {changes} times in {len(moments) - 1} pictures, "
-        f"clipped in {clipped}",
+        f"clipped in {clipped}; below each screen the frames that an agent gets, oldest first",
     )
 
 
@@ -179,7 +179,8 @@ def _card(
     if cell_shape is None:
         cell_shape = height / grid_shape[0], width / grid_shape[1]
     _mark(screen, moment, grid_shape, [side * scale for side in cell_shape], scale)
-    frames = [_enlarged(frame, moment, coords_shape) for frame in moment.frames]
+    frames = [_enlarged(frame) for frame in moment.frames]
+    _box_on_grid(frames[-1], moment, coords_shape)
     lines = _lines(moment.info)
     below = 30 + size[0] + 8 + frames[0].shape[0] + 10
     card = np.full((below + LINE * len(lines) + 6, WIDTH + 16, 3), BAR, np.uint8)
@@ -231,21 +232,27 @@ def _mark(
     _box(screen, row * cell[0], (col - window) * cell[1], cell, moment)
     row, col = ((moment.info["position"] + 0.5) * scale).tolist()
     center = (round(col - window * cell[1]), round(row))
-    cv2.circle(screen, center, 4, (0, 0, 0), -1, cv2.LINE_AA)
-    cv2.circle(screen, center, 3, POSITION, -1, cv2.LINE_AA)
+    # Small enough for the character to be seen around it.
+    radius = 3 if min(cell) >= 24 else 1
+    cv2.circle(screen, center, radius + 1, (0, 0, 0), -1, cv2.LINE_AA)
+    cv2.circle(screen, center, radius, POSITION, -1, cv2.LINE_AA)
 
 
-def _enlarged(frame: np.ndarray, moment: Moment, coords_shape: tuple[int, int]) -> np.ndarray:
-    """Return a frame as wide as its place on the card, the character's cell of now marked."""
+def _enlarged(frame: np.ndarray) -> np.ndarray:
+    """Return a frame as wide as its place on the card."""
     colors = frame[..., :3] if frame.shape[2] >= 3 else frame[..., :1].repeat(3, axis=2)
     scale = (WIDTH - 6 * (STACK - 1)) / STACK / frame.shape[1]
     size = (round(frame.shape[1] * scale), round(frame.shape[0] * scale))
     enlarged = cv2.resize(np.ascontiguousarray(colors), size, interpolation=NEAREST)
-    cell = [size[1] / coords_shape[0], size[0] / coords_shape[1]]
-    row, col, window = moment.info["coords"].tolist()
-    _box(enlarged, row * cell[0], (col - window) * cell[1], cell, moment)
     cv2.rectangle(enlarged, (0, 0), (size[0] - 1, size[1] - 1), EMPTY)
     return enlarged
+
+
+def _box_on_grid(image: np.ndarray, moment: Moment, shape: tuple[int, int]) -> None:
+    """Mark the character's cell on a picture that a grid of `shape` fills."""
+    cell = [side / cells for side, cells in zip(image.shape[:2], shape, strict=True)]
+    row, col, window = moment.info["coords"].tolist()
+    _box(image, row * cell[0], (col - window) * cell[1], cell, moment)
 
 
 def _box(image: np.ndarray, top: float, left: float, cell: list[float], moment: Moment) -> None:
