@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import pickle
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -44,11 +45,12 @@ number = 3
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Path:
+def world(tmp_path: Path) -> Iterator[Path]:
     (tmp_path / "beside_it.py").write_text("SIZE = 4\n")
     path = tmp_path / "world.py"
     path.write_text(WORLD)
-    return path
+    yield path
+    gymnasium.registry.pop("OwnLake-v0", None)
 
 
 def coords_shape_of(env: str, answers: multiprocessing.Queue) -> None:

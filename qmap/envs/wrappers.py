@@ -53,8 +53,8 @@ class GoalGrid(gymnasium.Wrapper):
     with `env.get_wrapper_attr("coords_shape")`, which finds it here as well as in the games.
 
     The screen of a step is rendered once, and kept for `render` until the next one. If there is
-    nothing to render once an episode is over, its last screen is shown again. `restore_state`, for
-    environments that have one, forgets it: call `env.get_wrapper_attr("restore_state")`.
+    nothing to render once an episode is over, its last screen is shown again. Who restores a state
+    of the environment also calls `restore_state` here, so that `render` shows what is there then.
 
     Args:
         env: An environment with discrete actions.
@@ -161,9 +161,11 @@ class GoalGrid(gymnasium.Wrapper):
         """Return the screen that the last frame was made from, without rendering it again."""
         return self.env.render() if self._screen is None else self._screen.copy()
 
-    def restore_state(self, state: Any) -> None:
-        """Restore a state of the environment's own `save_state`; `render` shows it from now on."""
-        self.env.get_wrapper_attr("restore_state")(state)
+    def save_state(self) -> None:
+        """Return the wrapper's own state: there is none to keep, the screen is rendered again."""
+
+    def restore_state(self, state: None) -> None:
+        """Forget the screen, after a state of the environment's own has been restored."""
         self._screen = None
 
     def _frame_and_info(
