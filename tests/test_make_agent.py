@@ -14,7 +14,9 @@ from qmap.utils.errors import UserError
 FRAME, GRID = (56, 40, 1), (28, 20)
 
 
-def agent_of(frame: tuple[int, int, int] = FRAME, grid: tuple[int, int] = GRID, **options: object) -> Agent:
+def agent_of(
+    frame: tuple[int, int, int] = FRAME, grid: tuple[int, int] = GRID, **options: object
+) -> Agent:
     return make_agent(TrainingConfig(replay=200, **options), "montezuma", frame, grid, 7)
 
 

@@ -8,7 +8,8 @@ numbers, also in 32 bits, and flags that are booleans. `info` holds:
 - `position`, int64 (2,): row and column at full resolution;
 - `qmap`, a dictionary that may be missing, and all of whose keys may be: `room`, an int from 0 to
   2**20 - 1 (default 0); `distance`, an int: the farthest pixel column of the episode;
-  `completed`, a bool: the level was finished (default False).
+  `completed`, a bool: the level was finished (default False); `clipped`, a bool: the coordinates
+  were off the grid and had to be moved to it (default False).
 
 Other keys of `info` are never read. An environment whose runs are to go on exactly where they
 stopped also has `save_state()` and `restore_state(state)`; what may be in a state is told by
@@ -28,7 +29,7 @@ from qmap.utils.errors import UserError
 
 MAX_ROOM = 2**20 - 1
 MAX_REWARD = float(np.finfo(np.float32).max)
-OURS = {"room", "distance", "completed"}
+OURS = {"room", "distance", "completed", "clipped"}
 
 
 class EnvironmentFailure(Exception):
@@ -76,6 +77,7 @@ class Moment(NamedTuple):
     room: int
     distance: int | None
     completed: bool
+    clipped: bool
 
 
 def check_contract(env: gymnasium.Env) -> World:
@@ -302,7 +304,8 @@ def _extras(where: str, ours: Any) -> tuple[int, int | None, bool]:
             "out where there is none"
         )
     completed = check_flag(where, "info['qmap']['completed']", ours.get("completed", False))
-    return int(room), None if distance is None else int(distance), completed
+    clipped = check_flag(where, "info['qmap']['clipped']", ours.get("clipped", False))
+    return int(room), None if distance is None else int(distance), completed, clipped
 
 
 def _whole(where: str, info: dict[str, Any], key: str, length: int, meaning: str) -> Any:
