@@ -168,7 +168,7 @@ def check_moment(where: str, world: World, observation: Any, info: Any) -> Momen
         )
     position = _whole(where, info, "position", 2, "(row, col)")
     if (ours := info.get("qmap")) is None:
-        return Moment(observation, coords, position, 0, None, False)
+        return Moment(observation, coords, position, 0, None, False, False)
     return Moment(observation, coords, position, *_extras(where, ours))
 
 
@@ -284,8 +284,8 @@ def _check_states(env: gymnasium.Env, world: World, ended: bool) -> None:
         )
 
 
-def _extras(where: str, ours: Any) -> tuple[int, int | None, bool]:
-    """Return room, distance and completed of `info["qmap"]`."""
+def _extras(where: str, ours: Any) -> tuple[int, int | None, bool, bool]:
+    """Return room, distance, completed and clipped of `info["qmap"]`."""
     if not isinstance(ours, dict):
         raise UserError(f"{where}: info['qmap'] is {_short(ours)}, expected a dictionary")
     if not ours.keys() <= OURS:

@@ -9,10 +9,8 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from qmap.envs.contract import MAX_ROOM
-from qmap.envs.contract import action_names as _action_names
-from qmap.envs.contract import is_grid as _is_grid
-from qmap.envs.contract import name_of as _name
+from qmap.envs import contract
+from qmap.envs.contract import MAX_ROOM, name_of
 from qmap.envs.screen import PIXELS_PER_CELL, ScreenProcessor
 from qmap.utils.errors import UserError
 
@@ -102,22 +100,22 @@ class GoalGrid(gymnasium.Wrapper):
         completed: Tell | None = None,
     ) -> None:
         super().__init__(env)
-        if not _is_grid(coords_shape):
+        if not contract.is_grid(coords_shape):
             raise UserError(f"coords_shape is {coords_shape!r}, expected (rows, cols), at least 1")
         if use_screen and env.render_mode != "rgb_array":
             raise UserError(
-                f"{_name(env)} has render_mode={env.render_mode!r}, expected 'rgb_array', from "
+                f"{name_of(env)} has render_mode={env.render_mode!r}, expected 'rgb_array', from "
                 "which observations are made: give it to gymnasium.make, or use_screen=False"
             )
         self.grid_shape = (int(coords_shape[0]), int(coords_shape[1]))
         self.coords_shape = tuple(-(-size // MULTIPLE) * MULTIPLE for size in self.grid_shape)
         if not isinstance(env.action_space, gymnasium.spaces.Discrete):
-            raise UserError(f"{_name(env)}: actions are {env.action_space}, expected Discrete")
+            raise UserError(f"{name_of(env)}: actions are {env.action_space}, expected Discrete")
         numbers = [str(action) for action in range(env.action_space.n)]
-        self.action_names = tuple(action_names or _action_names(env, default=numbers))
+        self.action_names = tuple(action_names or contract.action_names(env, default=numbers))
         if len(self.action_names) != env.action_space.n:
             raise UserError(
-                f"{_name(env)}: action_names has {len(self.action_names)} names, expected "
+                f"{name_of(env)}: action_names has {len(self.action_names)} names, expected "
                 f"{env.action_space.n}, one for each action"
             )
         self._locate = coords
@@ -197,7 +195,7 @@ class GoalGrid(gymnasium.Wrapper):
         if screen.dtype != np.uint8 or screen.ndim != 3 or screen.shape[2] != 3:
             got = "None" if rendered is None else f"{screen.dtype} {screen.shape}"
             raise UserError(
-                f"render() of {_name(self.env)} returned {got}, expected an RGB screen: uint8 "
+                f"render() of {name_of(self.env)} returned {got}, expected an RGB screen: uint8 "
                 "(height, width, 3)"
             )
         return screen
@@ -208,7 +206,7 @@ class GoalGrid(gymnasium.Wrapper):
         except ValueError as error:
             (height, width), (rows, cols) = screen_shape, self.grid_shape
             raise UserError(
-                f"the screen of {_name(self.env)} has {height} x {width} pixels, too few for a "
+                f"the screen of {name_of(self.env)} has {height} x {width} pixels, too few for a "
                 f"grid of {rows} x {cols} cells: expected at least one for each cell"
             ) from error
 
@@ -224,7 +222,7 @@ class GoalGrid(gymnasium.Wrapper):
         ):
             rows, cols = self.grid_shape
             raise UserError(
-                f"{_name(self.env)}: observations are {space}, expected a Box of uint8 "
+                f"{name_of(self.env)}: observations are {space}, expected a Box of uint8 "
                 f"({shape[0]}, {shape[1]}, channels), 2 x 2 pixels for each cell of the {rows} x "
                 f"{cols} grid, or use_screen=True"
             )
@@ -237,8 +235,8 @@ class GoalGrid(gymnasium.Wrapper):
         if not isinstance(observation, np.ndarray) or observation not in space:
             got = getattr(observation, "dtype", type(observation).__name__)
             raise UserError(
-                f"{_name(self.env)}: observation is {got} {np.shape(observation)}, expected uint8 "
-                f"{space.shape}"
+                f"{name_of(self.env)}: observation is {got} {np.shape(observation)}, expected "
+                f"uint8 {space.shape}"
             )
         if observation.shape == self.observation_space.shape:
             return observation
@@ -281,7 +279,7 @@ class GoalGrid(gymnasium.Wrapper):
             completed = self._tell_completed(self.env, observation, info)
             if not isinstance(completed, (bool, np.bool_)):
                 raise UserError(
-                    f"completed of {_name(self.env)}: got {completed!r}, expected True or False"
+                    f"completed of {name_of(self.env)}: got {completed!r}, expected True or False"
                 )
             told["completed"] = bool(completed)
         return told
@@ -300,5 +298,7 @@ class GoalGrid(gymnasium.Wrapper):
             numbers = []
         if len(numbers) not in lengths or not all(minimum <= n <= maximum for n in numbers):
             got = values[0] if lengths == (1,) else values
-            raise UserError(f"{what} of {_name(self.env)}: got {got!r}, expected {EXPECTED[what]}")
+            raise UserError(
+                f"{what} of {name_of(self.env)}: got {got!r}, expected {EXPECTED[what]}"
+            )
         return numbers

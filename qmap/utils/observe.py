@@ -15,25 +15,15 @@ from typing import Any
 import cv2
 import gymnasium
 import numpy as np
-from PIL import Image
 
+from qmap.envs.contract import check_contract
 from qmap.envs.make_env import make_env, name_in_results
-from qmap.utils import command_line
+from qmap.utils import command_line, streams
 from qmap.utils.command_line import option
+from qmap.utils.drawing import BACKGROUND, BAR, DIM, EMPTY, TEXT, text_width, write
 from qmap.utils.errors import UserError
-from qmap.utils.files import atomic_file
-from qmap.utils.picture import (
-    BACKGROUND,
-    BAR,
-    DIM,
-    EMPTY,
-    GOAL,
-    NEAREST,
-    POSITION,
-    TEXT,
-    text_width,
-    write,
-)
+from qmap.utils.image_file import write_image
+from qmap.utils.picture import GOAL, POSITION
 
 STACK, SKIP = 3, 2
 WIDTH, TALLEST = 288, 400  # of the screen on a card, at most
@@ -79,27 +69,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
     config = command_line.parse(ObserveConfig, __doc__, arguments, "qmap.utils.observe")
     if not config.env:
         raise UserError("--env is missing: expected package:Name-v0, or FILE.py with make()")
+    probe = make_env(config.env)
+    try:
+        check_contract(probe)
+    finally:
+        probe.close()
     env = make_env(config.env)
     try:
-        if not env.has_wrapper_attr("coords_shape"):
-            raise UserError(
-                f"{config.env} has no coords_shape, the (rows, cols) of a goal grid; "
-                "qmap.envs.wrappers.GoalGrid adds it"
-            )
         moments = play(env, config.steps, config.every, config.seed)
         picture = draw(env, name_in_results(config.env), moments)
     finally:
         env.close()
-    with atomic_file(config.output) as file:
-        Image.fromarray(picture).save(file, "PNG")
+    write_image(Path(config.output), picture)
     print(Path(config.output))
 
 
 def play(env: gymnasium.Env, steps: int, every: int, seed: int) -> list[Moment]:
     """Play at random; return the start and every `every`-th of `steps * every` steps."""
-    generator = np.random.default_rng(seed)
+    generator = streams.generator(seed, "acting")
     names = env.get_wrapper_attr("action_names")
-    frame, info = env.reset(seed=seed)
+    frame, info = env.reset(seed=streams.number(seed, "environments"))
     frames = [frame]
     moments = [Moment("start", "", env.render(), _stack(frames), info)]
     for step in range(1, steps * every + 1):
@@ -174,7 +163,7 @@ def _card(
     height, width = moment.screen.shape[:2]
     scale = min(WIDTH / width, TALLEST / height)
     size = (max(round(height * scale), 1), max(round(width * scale), 1))
-    interpolation = cv2.INTER_AREA if scale < 1 else NEAREST
+    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST
     screen = cv2.resize(moment.screen, size[::-1], interpolation=interpolation)
     if cell_shape is None:
         cell_shape = height / grid_shape[0], width / grid_shape[1]
@@ -243,7 +232,7 @@ def _enlarged(frame: np.ndarray) -> np.ndarray:
     colors = frame[..., :3] if frame.shape[2] >= 3 else frame[..., :1].repeat(3, axis=2)
     scale = (WIDTH - 6 * (STACK - 1)) / STACK / frame.shape[1]
     size = (round(frame.shape[1] * scale), round(frame.shape[0] * scale))
-    enlarged = cv2.resize(np.ascontiguousarray(colors), size, interpolation=NEAREST)
+    enlarged = cv2.resize(np.ascontiguousarray(colors), size, interpolation=cv2.INTER_NEAREST)
     cv2.rectangle(enlarged, (0, 0), (size[0] - 1, size[1] - 1), EMPTY)
     return enlarged
 
