@@ -148,6 +148,10 @@ class Training:
         for env in np.flatnonzero(begun):
             self.episodes.begin(env)
         if view is not None:
+            warn(
+                f"{self.envs.name} has no save_state and restore_state, or failed: it begins a new "
+                "episode"
+            )
             self._begin(begun, view)
 
     def _begin(self, begun: np.ndarray, view: View) -> None:

@@ -72,7 +72,7 @@ def test_a_full_disk_stops_the_run_in_one_line_and_leaves_the_last_snapshot(
         train_montezuma.main([*RANDOM, "--path", str(small_disk)])
     assert "\n" not in str(error.value)
     run = run_folder(small_disk)
-    assert snapshots.load_latest(run / "snapshots")["agent"]["step"] == 100
+    assert snapshots.load_latest(run / "snapshots")["step"] == 100
     assert not list(run.rglob("*.part"))
     # Room again: the run goes on to its end.
     (small_disk / "filler").unlink()
@@ -107,7 +107,7 @@ def test_what_is_nice_to_have_may_fail_at_one_warning_each(
 ) -> None:
     def vanish(training: Training) -> None:
         for name in ("visits", "coords", "images", "videos"):
-            folder = training.folder.path / name
+            folder = training.run.folder.path / name
             shutil.rmtree(folder, ignore_errors=True)
             folder.write_text("in the way")
 
@@ -123,7 +123,7 @@ def test_what_is_nice_to_have_may_fail_at_one_warning_each(
 def test_a_run_folder_that_vanishes_stops_the_run_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    at_step(monkeypatch, 50, lambda training: shutil.rmtree(training.folder.path))
+    at_step(monkeypatch, 50, lambda training: shutil.rmtree(training.run.folder.path))
     with pytest.raises(UserError, match=r"cannot write .*\.csv") as error:
         train_montezuma.main([*RANDOM, "--path", str(tmp_path)])
     assert "\n" not in str(error.value)
@@ -153,8 +153,8 @@ def test_numbers_that_are_not_finite_stop_the_run_and_spare_the_snapshot(
         train_montezuma.main(flags)
     assert "\n" not in str(error.value)
     state = snapshots.load_latest(run_folder(tmp_path) / "snapshots")
-    assert state["agent"]["step"] == 45
-    for part in state["agent"]["weights"][learner].values():
+    assert state["step"] == 45
+    for part in state["parts"]["agent"]["weights"][learner].values():
         assert all(np.isfinite(array).all() for array in part.values())
 
 
@@ -191,12 +191,12 @@ def test_the_grid_worlds_pictures_may_fail_at_one_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def vanish(self: Any) -> None:
-        self.folder.path.joinpath("images").write_text("in the way")
+        self.run.folder.path.joinpath("images").write_text("in the way")
         original(self)
 
     original = GridWorldTraining._compare
     monkeypatch.setattr(GridWorldTraining, "_compare", vanish)
-    monkeypatch.setattr(GridWorldTraining, "_evaluate", lambda self: None)
+    monkeypatch.setattr(GridWorldTraining, "evaluate", lambda self: None)
     flags = ["--model", "mlp2", "--batch", "2", "--steps", "8", "--eval-every", "2"]
     flags += ["--test-levels", "level1", "--path", str(tmp_path)]
     assert train_gridworld.main(flags) == 0

@@ -19,7 +19,7 @@ import pytest
 
 from qmap.config import TrainingConfig, parse
 from qmap.envs.gridworld_level import load_level
-from qmap.utils import plot, snapshots
+from qmap.utils import run_logs, snapshots
 from qmap.utils.csv_logger import CSVLogger
 from qmap.utils.errors import UserError
 from qmap.utils.level_pictures import load_pictures
@@ -111,7 +111,7 @@ def resume_csv(path: Path) -> None:
 
 def plot_csv(path: Path) -> None:
     try:
-        log = plot.read_log(path)
+        log = run_logs.read_log(path)
     except (ValueError, OSError, OverflowError, MemoryError) as error:
         raise UserError(" ".join(str(error).split())) from error  # what the plot warns of
     if not len(log):

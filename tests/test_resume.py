@@ -196,7 +196,7 @@ def test_control_c_saves_and_tells_how_to_go_on(tmp_path: Path) -> None:
     assert not wait_until_gone(family, 5)
     assert not list(run.rglob("*.part"))
     (snapshot,) = (run / "snapshots").iterdir()
-    assert checkpoint.load(snapshot, "snapshot")["agent"]["step"] > 0
+    assert checkpoint.load(snapshot, "snapshot")["step"] > 0
     assert list((run / "tensorflow").iterdir())
 
 
@@ -238,7 +238,7 @@ def test_a_second_control_c_leaves_at_once_and_the_last_snapshot_whole(tmp_path:
     assert not wait_until_gone(family, 10), "workers and encoders end with the training"
     run = run_folder(tmp_path / "results")
     (snapshot,) = (run / "snapshots").glob("*.snapshot")
-    assert checkpoint.load(snapshot, "snapshot")["agent"]["step"] == 100
+    assert checkpoint.load(snapshot, "snapshot")["step"] == 100
     assert list((run / "snapshots").glob(".*.part")), "this is what is left of the other"
     RunFolder(run, "qmap.train_montezuma").release()
     assert not list((run / "snapshots").glob(".*.part"))
@@ -258,5 +258,5 @@ def test_an_environment_that_cannot_be_saved_starts_a_new_episode(
     flags += ["--steps", "130", "--save-every", "50", "--path", str(tmp_path)]
     die_at(monkeypatch, 70, lambda: train_environment.main(flags))
     assert train_environment.main(["--resume", str(run_folder(tmp_path))]) == 0
-    assert "it starts a new episode" in capsys.readouterr().err
+    assert "begins a new episode" in capsys.readouterr().err
     assert (run_folder(tmp_path) / "tensorflow" / "step_130.ckpt").is_file()

@@ -28,7 +28,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The results of a run in a process of its own, as a user would start it."""
     results = tmp_path_factory.mktemp("results")
     command = [sys.executable, "-m", "qmap.train_montezuma", "--path", str(results)]
-    command += [*SHORT, "--seed", "3", "--checkpoint-every", "100"]
+    command += [*SHORT, "--seed", "4", "--checkpoint-every", "100"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr
     assert str(results) in done.stderr, "the terminal says where the results go"
@@ -37,7 +37,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_run_is_in_a_folder_named_after_what_was_run(trained: Path) -> None:
     assert trained.parts[-3:-1] == ("montezuma", "q-map+dqn")
-    assert trained.name.startswith("seed-3_20")
+    assert trained.name.startswith("seed-4_20")
     config = json.loads((trained / "config.json").read_text())
     assert config["program"] == "qmap.train_montezuma"
     assert config["options"]["steps"] == 240
@@ -46,19 +46,19 @@ def test_the_run_is_in_a_folder_named_after_what_was_run(trained: Path) -> None:
 
 def test_the_scores_are_one_line_an_episode(trained: Path) -> None:
     score = pd.read_csv(trained / "score.csv")
-    assert list(score) == ["steps", "undiscounted_return", "discounted_return", "episode_length"]
+    assert list(score) == ["steps", "undiscounted return", "discounted return", "episode length"]
     assert len(score) >= 1
-    assert score.steps.iloc[0] == score.episode_length.iloc[0]
-    assert (score.steps.diff().dropna() == score.episode_length.iloc[1:]).all()
+    assert score.steps.iloc[0] == score["episode length"].iloc[0]
+    assert (score.steps.diff().dropna() == score["episode length"].iloc[1:]).all()
 
 
 def test_the_exploration_is_one_line_every_hundred_steps(trained: Path) -> None:
     exploration = pd.read_csv(trained / "exploration.csv")
     assert list(exploration.steps) == [100, 200]
-    shares = exploration[["random_actions", "goal_actions", "greedy_actions"]].sum(axis=1)
+    shares = exploration[["random actions", "goal actions", "greedy actions"]].sum(axis=1)
     np.testing.assert_allclose(shares, 1.0, atol=1e-6)
     np.testing.assert_allclose(
-        exploration.planned_exploration, 1 - 0.95 * exploration.steps / 240, atol=1e-6
+        exploration["planned exploration"], 1 - 0.95 * exploration.steps / 240, atol=1e-6
     )
 
 
@@ -73,7 +73,7 @@ def test_the_first_episodes_are_videos_that_can_be_read(trained: Path) -> None:
     videos = sorted((trained / "videos").glob("*.mp4"))
     assert len(videos) == len(score)
     frames = imageio.imread(videos[0])
-    assert len(frames) == score.episode_length.iloc[0]
+    assert len(frames) == score["episode length"].iloc[0]
     assert frames.std() > 10, "something is drawn"
 
 
@@ -111,7 +111,7 @@ def test_either_learner_can_be_left_out(flags: list[str], agent: str, tmp_path: 
     assert run.parent.name == agent
     exploration = pd.read_csv(run / "exploration.csv")
     if agent == "random":
-        assert (exploration.random_actions == 1.0).all()
+        assert (exploration["random actions"] == 1.0).all()
 
 
 @pytest.mark.parametrize("envs", ["1", "2"])
