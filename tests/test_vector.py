@@ -214,7 +214,7 @@ def test_a_copy_that_cannot_be_made_is_told(tmp_path: Path, n_envs: int) -> None
         (leaves, 1, r"^Dice, step 3 raised SystemExit: $", "in leaves"),
         (leaves, 2, r"^Dice, copy 0, step 3 raised SystemExit: $", "in leaves"),
         (dies, 2, r"^the process of Dice, copy 0 died \(exit status -9\)", ""),
-        (hangs, 2, r"^Dice, copy 0 did not answer within 2 seconds$", ""),
+        (hangs, 2, r"^Dice, copy 0 did not answer within 2 seconds \(--env-timeout\)$", ""),
         (nothing, 1, r"^Dice, step 3: reward is None, expected a number", None),
         (nothing, 2, r"^Dice, copy 0, step 3: reward is None, expected a number", None),
     ],
@@ -266,7 +266,7 @@ def test_a_single_copy_that_hangs_is_told_too() -> None:
     done = subprocess.run(
         run, capture_output=True, text=True, timeout=120, cwd=Path(__file__).parent
     )
-    expected = ["Dice, step 3 did not answer within 2 seconds", "True", "True"]
+    expected = ["Dice, step 3 did not answer within 2 seconds (--env-timeout)", "True", "True"]
     assert done.stdout.splitlines() == expected, done.stderr
 
 

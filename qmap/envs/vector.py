@@ -240,7 +240,7 @@ class Envs:
         except UserError:
             raise
         except TimeIsUp:
-            what = f"did not answer within {self._timeout:g} seconds"
+            what = f"did not answer within {self._timeout:g} seconds (--env-timeout)"
             trace = traceback.format_exc()
         except FAULTS as error:
             what = f"raised {described(error)}"

@@ -191,7 +191,8 @@ class Worker:
             if not wait([self._connection], max(0.0, deadline - time.monotonic())):
                 self.kill()
                 raise EnvironmentFailure(
-                    f"{self.label} did not answer within {timeout:g} seconds", self.number
+                    f"{self.label} did not answer within {timeout:g} seconds (--env-timeout)",
+                    self.number,
                 )
             good, answer = self._connection.recv()
         except (EOFError, OSError):
