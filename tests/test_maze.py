@@ -15,8 +15,8 @@ import qmap.envs  # noqa: F401
 from qmap.envs.gridworld_paths import UNREACHABLE
 from qmap.envs.maze import MazeEnv
 from qmap.envs.maze_paths import distances_after
-from qmap.envs.mazes import Mazes, random_mazes
-from qmap.envs.walks import MOVES, random_cells
+from qmap.envs.mazes import random_mazes, random_walls
+from qmap.envs.walks import MOVES, random_cells, random_walks
 from qmap.envs.wrappers import check_contract
 from qmap.utils.errors import UserError
 
@@ -57,7 +57,7 @@ def regions(walls: np.ndarray) -> int:
 @settings(max_examples=30, deadline=None)
 @given(size=SIZES, seed=SEEDS)
 def test_a_perfect_maze_joins_all_its_rooms_by_one_way_each(size: int, seed: int) -> None:
-    for walls in random_mazes(np.random.default_rng(seed), 3, size, 0.0):
+    for walls in random_walls(np.random.default_rng(seed), 3, size, 0.0):
         border = np.ones_like(walls)
         border[1:-1, 1:-1] = False
         assert walls[border].all()
@@ -70,16 +70,16 @@ def test_a_perfect_maze_joins_all_its_rooms_by_one_way_each(size: int, seed: int
 
 
 def test_the_given_share_of_inner_walls_is_taken_away() -> None:
-    perfect = np.count_nonzero(~random_mazes(np.random.default_rng(0), 1, 15, 0.0))
+    perfect = np.count_nonzero(~random_walls(np.random.default_rng(0), 1, 15, 0.0))
     inner = 2 * 7 * 6 - (7 * 7 - 1)
     for share in (0.1, 0.5, 1.0):
-        mazes = random_mazes(np.random.default_rng(1), 400, 15, share)
+        mazes = random_walls(np.random.default_rng(1), 400, 15, share)
         taken = (np.count_nonzero(~mazes, axis=(1, 2)) - perfect) / inner
         assert taken.mean() == pytest.approx(share, abs=0.02)
 
 
 def test_all_mazes_of_a_batch_differ_and_no_direction_is_preferred() -> None:
-    mazes = random_mazes(np.random.default_rng(2), 3000, 15, 0.0)
+    mazes = random_walls(np.random.default_rng(2), 3000, 15, 0.0)
     assert len(np.unique(mazes[:500].reshape(500, -1), axis=0)) == 500
     share = mazes.mean(axis=0)
     for mirrored in (share[::-1], share[:, ::-1], share.T):
@@ -90,9 +90,9 @@ def test_all_mazes_of_a_batch_differ_and_no_direction_is_preferred() -> None:
 @given(size=SIZES, seed=SEEDS, length=st.integers(1, 6))
 def test_walks_go_where_a_slow_step_goes(size: int, seed: int, length: int) -> None:
     generator = np.random.default_rng(seed)
-    mazes = Mazes(random_mazes(generator, 5, size, 0.2))
-    walks = mazes.walks(generator, length)
-    for index, walls in enumerate(mazes.walls):
+    mazes = random_mazes(generator, 5, size, 0.2)
+    walks = random_walks(mazes, generator, length)
+    for index, walls in enumerate(mazes.walls.reshape(5, mazes.side, mazes.side)):
         seen, then = walks.observations[index], walks.next_observations[index]
         np.testing.assert_array_equal(seen[..., 2] == 255, walls)
         np.testing.assert_array_equal(then[..., 2] == 255, walls)
@@ -119,22 +119,22 @@ def test_walks_start_in_every_free_cell_equally_often() -> None:
 @settings(max_examples=25, deadline=None)
 @given(size=SIZES, seed=SEEDS)
 def test_distances_equal_those_of_a_search_with_a_queue(size: int, seed: int) -> None:
-    mazes = Mazes(random_mazes(np.random.default_rng(seed), 3, size, 0.15))
-    which, places = mazes.free()
-    distances = distances_after(mazes, which, places)
-    for index in range(0, len(which), 7):
-        walls = mazes.walls[which[index], :size, :size]
-        row, col = divmod(places[index], mazes.side)
+    mazes = random_mazes(np.random.default_rng(seed), 3, size, 0.15).everywhere()
+    distances = distances_after(mazes)
+    for index in range(0, len(mazes), 7):
+        walls = mazes.walls[index].reshape(mazes.side, mazes.side)
+        row, col = divmod(mazes.characters[index], mazes.side)
         for action in range(4):
             expected = slow_distances(walls, slow_step(walls, row, col, action))
             np.testing.assert_array_equal(distances[index, ..., action], expected)
 
 
 def test_distances_in_the_largest_mazes_are_right_too() -> None:
-    mazes = Mazes(random_mazes(np.random.default_rng(0), 1, 63, 0.0))
-    distances = distances_after(mazes, np.array([0]), np.array([mazes.side + 1]))[0, ..., 0]
+    maze = random_mazes(np.random.default_rng(12), 1, 63, 0.0)
+    walls, start = maze.walls.reshape(64, 64), divmod(maze.step(np.array([0]))[1][0], 64)
+    distances = distances_after(maze)[0, ..., 0]
     assert distances[distances < UNREACHABLE].max() > 255
-    np.testing.assert_array_equal(distances, slow_distances(mazes.walls[0, :63, :63], (1, 1)))
+    np.testing.assert_array_equal(distances, slow_distances(walls, start))
 
 
 def test_the_environment_keeps_the_contracts() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
 
 import gymnasium
@@ -18,7 +19,7 @@ from qmap.envs.sokoban import SokobanEnv
 from qmap.envs.sokoban_boards import Boards, random_boards
 from qmap.envs.sokoban_search import distances_after
 from qmap.envs.sokoban_text import read_boards
-from qmap.envs.walks import MOVES
+from qmap.envs.walks import MOVES, random_walks
 from qmap.envs.wrappers import check_contract
 from qmap.utils.errors import UserError
 
@@ -95,7 +96,7 @@ def test_random_boards_hold_what_was_asked_for(
 @settings(max_examples=15, deadline=None)
 @given(seed=SEEDS, boxes=st.integers(1, 2))
 def test_random_boards_can_be_solved(seed: int, boxes: int) -> None:
-    boards = random_boards(np.random.default_rng(seed), 1, 7, boxes, played_on=False)
+    boards = random_boards(np.random.default_rng(seed), 1, 7, boxes)
     slow = SlowBoard(boards, 0)
     slow.search(slow.state)
     assert slow.can_be_solved
@@ -115,11 +116,10 @@ def test_boards_that_were_played_on_are_sometimes_beyond_solving() -> None:
 @given(seed=SEEDS, boxes=st.integers(1, 4), length=st.integers(1, 8))
 def test_walks_follow_the_rules(seed: int, boxes: int, length: int) -> None:
     boards = random_boards(np.random.default_rng(seed), 4, 7, boxes, played_on=True)
-    walks = {
-        goals: boards.walks(np.random.default_rng(seed), goals, length)
+    of_character, of_box = (
+        random_walks(replace(boards, goals=goals), np.random.default_rng(seed), length)
         for goals in ("character", "box")
-    }
-    of_character, of_box = walks.values()
+    )
     np.testing.assert_array_equal(of_character.actions, of_box.actions)
     # The same generator draws the same actions again.
     actions = np.random.default_rng(seed).integers(4, size=(length, 4))
@@ -157,7 +157,7 @@ def test_distances_equal_those_of_a_search_with_a_queue(
 ) -> None:
     boards = random_boards(np.random.default_rng(seed), 2, 7, boxes, played_on=played_on)
     for goals in ("character", "box"):
-        distances, exact = distances_after(boards, goals)
+        distances, exact = distances_after(replace(boards, goals=goals))
         assert exact.all()
         for index in range(2):
             slow = SlowBoard(boards, index)
@@ -173,18 +173,17 @@ def test_distances_equal_those_of_a_search_with_a_queue(
 
 
 def test_searches_of_many_boards_give_what_each_gives_alone() -> None:
-    boards = random_boards(np.random.default_rng(1), 12, 8, 3, played_on=True)
-    together, _ = distances_after(boards, "box")
-    alone = [distances_after(boards[index : index + 1], "box")[0] for index in range(12)]
+    boards = random_boards(np.random.default_rng(1), 12, 8, 3, "box", played_on=True)
+    together, _ = distances_after(boards)
+    alone = [distances_after(boards[index : index + 1])[0] for index in range(12)]
     np.testing.assert_array_equal(together, np.concatenate(alone))
 
 
 def test_a_box_in_a_corner_cuts_off_what_lies_behind_it(tmp_path: Path) -> None:
     (tmp_path / "boards").write_text("########\n#@ $. ##\n########\n")
-    boards = read_boards(tmp_path / "boards")
     right = 2
-    character, _ = distances_after(boards, "character")
-    box, _ = distances_after(boards, "box")
+    character, _ = distances_after(read_boards(tmp_path / "boards", "character"))
+    box, _ = distances_after(read_boards(tmp_path / "boards", "box"))
     none = UNREACHABLE
     # The box can be pushed to the end; the cell at the end is left for nobody to stand on.
     assert character[0, 1, 1:6, right].tolist() == [1, 0, 1, 2, none]
@@ -192,8 +191,8 @@ def test_a_box_in_a_corner_cuts_off_what_lies_behind_it(tmp_path: Path) -> None:
 
 
 def test_a_search_that_sees_too_much_is_given_up() -> None:
-    boards = random_boards(np.random.default_rng(2), 3, 10, 2, played_on=False)
-    _, exact = distances_after(boards, "box", max_states=50)
+    boards = random_boards(np.random.default_rng(2), 3, 10, 2, "box")
+    _, exact = distances_after(boards, max_states=50)
     assert not exact.any()
 
 
@@ -283,7 +282,7 @@ def test_a_box_that_is_walled_in_elsewhere_is_no_box(tmp_path: Path) -> None:
     (tmp_path / "set.txt").write_text("########\n#@$. #*#\n########\n")
     boards = read_boards(tmp_path / "set.txt")
     assert boards.boxes.sum() == boards.targets.sum() == 1
-    distances_after(boards, "box")
+    distances_after(boards)
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def flood(sources: np.ndarray, free: np.ndarray) -> np.ndarray:
     whose step bit k is set.
 
     Args:
-        sources: (..., rows) uint32 or uint64, the cells at distance 0.
+        sources: (..., rows) of an unsigned type, the cells at distance 0.
         free: (..., rows) of the same type, broadcast to `sources`.
 
     Returns:

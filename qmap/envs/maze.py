@@ -10,10 +10,8 @@ import numpy as np
 
 from qmap.envs.board_picture import board_picture
 from qmap.envs.mazes import Mazes, check_maze, random_mazes
-from qmap.envs.walks import ACTION_NAMES, random_cells, screen_size
+from qmap.envs.walks import ACTION_NAMES, screen_size
 from qmap.utils.errors import UserError
-
-FIRST = np.zeros(1, np.int64)  # an environment holds a batch of one maze
 
 
 class MazeEnv(gymnasium.Env[np.ndarray, np.int64]):
@@ -67,32 +65,31 @@ class MazeEnv(gymnasium.Env[np.ndarray, np.int64]):
     ) -> tuple[np.ndarray, dict[str, Any]]:
         """Start in a random free cell of a new random maze."""
         super().reset(seed=seed)
-        self._mazes = Mazes(random_mazes(self.np_random, 1, self.size, self.open_walls))
-        self._place = random_cells(self.np_random, ~self._mazes.walls.reshape(1, -1))
+        self._maze = random_mazes(self.np_random, 1, self.size, self.open_walls)
         self._steps = 0
-        return self._observation(), self._info()
+        return self._maze.observations()[0], self._info()
 
     def step(
         self, action: int | np.integer
     ) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Go one cell up (0), left (1), right (2) or down (3)."""
-        self._place = self._mazes.step(self._place, np.array([action]), FIRST)
+        self._maze, _ = self._maze.step(np.array([action]))
         self._steps += 1
         truncated = self.max_steps is not None and self._steps >= self.max_steps
-        return self._observation(), 0.0, False, truncated, self._info()
+        return self._maze.observations()[0], 0.0, False, truncated, self._info()
 
     def render(self) -> np.ndarray | None:
         """Return a picture, uint8 (16 * side, 16 * side, 3) in RGB, None without a render mode."""
         if self.render_mode is None:
             return None
-        return board_picture(self._mazes.walls[0], self._cell())
+        return board_picture(self._maze.walls.reshape(self.coords_shape), self._cell())
 
     def save_state(self) -> dict[str, np.ndarray]:
         """Return all that `restore_state` needs to go on from here."""
         generator = json.dumps(self.np_random.bit_generator.state)
         return {
-            "walls": self._mazes.walls[:, : self.size, : self.size].copy(),
-            "place": self._place.copy(),
+            "walls": self._maze.walls.copy(),
+            "characters": self._maze.characters.copy(),
             "steps": np.array(self._steps),
             "generator": np.frombuffer(generator.encode(), np.uint8),
         }
@@ -103,16 +100,12 @@ class MazeEnv(gymnasium.Env[np.ndarray, np.int64]):
         Args:
             state: What `save_state` returned.
         """
-        self._mazes = Mazes(state["walls"])
-        self._place = state["place"].copy()
+        self._maze = Mazes(state["walls"].copy(), state["characters"].copy())
         self._steps = int(state["steps"])
         self.np_random.bit_generator.state = json.loads(state["generator"].tobytes())
 
-    def _observation(self) -> np.ndarray:
-        return self._mazes.observations(self._place, FIRST)[0]
-
     def _cell(self) -> tuple[int, int]:
-        return divmod(int(self._place[0]), self._mazes.side)
+        return divmod(int(self._maze.characters[0]), self._maze.side)
 
     def _info(self) -> dict[str, Any]:
         row, col = self._cell()

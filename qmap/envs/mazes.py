@@ -1,4 +1,4 @@
-"""Random mazes, many at a time: their walls, what is seen in them, and random walks through them.
+"""Random mazes, many at a time: their walls, how one walks in them and what is seen.
 
 A maze has odd size: its rooms are at odd rows and columns, the cells between two rooms are passages
 or inner walls. A screen is a maze padded with walls to a multiple of 4 rows and columns, which is
@@ -7,77 +7,83 @@ what networks with strides need; the maze is in its upper left corner.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
+from math import isqrt
 
 import numpy as np
 
-from qmap.envs.walks import MOVES, Walks, random_cells, screen_size
+from qmap.envs.walks import MOVES, random_cells, screen_size
 from qmap.utils.errors import UserError
 
 SMALLEST, LARGEST = 5, 63
-WALL, CHARACTER = (0, 0, 255), (255, 255, 0)  # channels of an observation
 
 
+@dataclass(frozen=True)
 class Mazes:
-    """A batch of mazes of one size.
+    """A batch of mazes of one size, with a character in each; see `Worlds`.
 
-    A *place* is the index of a cell in the flattened screen.
-
-    Args:
-        walls: (n, size, size) bool, closed at the border.
+    Attributes:
+        walls: (n, side * side) bool, closed at the border, walls beyond the maze.
+        characters: (n,) int64, places.
     """
 
-    def __init__(self, walls: np.ndarray) -> None:
-        self.size = walls.shape[-1]
-        self.side = screen_size(self.size)
-        padding = (0, self.side - self.size)
-        self.walls = np.pad(walls, ((0, 0), padding, padding), constant_values=True)
-        self._flat = self.walls.reshape(len(walls), -1)
-        self._steps = MOVES @ (self.side, 1)
+    walls: np.ndarray
+    characters: np.ndarray
 
     def __len__(self) -> int:
         """Return the number of mazes."""
-        return len(self.walls)
+        return len(self.characters)
 
-    def step(self, places: np.ndarray, actions: np.ndarray, which: np.ndarray) -> np.ndarray:
-        """Return where actions (n,) lead from places (n,) of mazes `which`; walls stop them."""
-        moved = places + self._steps[actions]
-        return np.where(self._flat[which, moved], places, moved)
+    def __getitem__(self, which: np.ndarray | slice) -> Mazes:
+        """Return some of the mazes."""
+        return Mazes(self.walls[which], self.characters[which])
 
-    def free(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the maze and the place of every free cell, (n,) each."""
-        return np.nonzero(~self._flat)
+    @property
+    def side(self) -> int:
+        """Rows and columns of the screen."""
+        return isqrt(self.walls.shape[1])
 
-    def observations(self, places: np.ndarray, which: np.ndarray) -> np.ndarray:
-        """Return what is seen from places (n,) of mazes `which` (n,).
+    def step(self, actions: np.ndarray) -> tuple[Mazes, np.ndarray]:
+        """Go one cell up, left, right or down, where no wall is, and return where that led."""
+        ahead = self.characters + (MOVES @ (self.side, 1))[actions]
+        blocked = self.walls[np.arange(len(self)), ahead]
+        reached = np.where(blocked, self.characters, ahead)
+        return Mazes(self.walls, reached), reached
 
-        Returns:
-            (n, side, side, 3) uint8: red and green are 255 at the character, blue is 255 at walls.
+    def observations(self) -> np.ndarray:
+        """Return what is seen, uint8 (n, side, side, 3).
+
+        Red and green are 255 at the character, blue is 255 at walls.
         """
-        seen = np.zeros((len(places), self.side**2, 3), np.uint8)
-        seen[..., 2] = self._flat[which] * np.uint8(255)
-        seen[np.arange(len(places)), places] = CHARACTER
-        return seen.reshape(len(places), self.side, self.side, 3)
+        seen = np.zeros((*self.walls.shape, 3), np.uint8)
+        seen[..., 2] = self.walls * np.uint8(255)
+        seen[np.arange(len(self)), self.characters, :2] = 255
+        return seen.reshape(len(self), self.side, self.side, 3)
 
-    def walks(self, generator: np.random.Generator, length: int = 1) -> Walks:
-        """Return a random walk in each maze: from a random free cell with random actions."""
-        each = np.arange(len(self))
-        start = random_cells(generator, ~self._flat)
-        actions = generator.integers(len(MOVES), size=(length, len(self)))
-        here, reached = start, np.empty((len(self), length), np.int64)
-        for step, action in enumerate(actions):
-            here = reached[:, step] = self.step(here, action, each)
-        rows, cols = np.divmod(reached, self.side)
-        return Walks(
-            self.observations(start, each),
-            actions[0].astype(np.int32),
-            self.observations(reached[:, 0], each),
-            rows.astype(np.int32),
-            cols.astype(np.int32),
-        )
+    def everywhere(self) -> Mazes:
+        """Return the mazes with the character in each of their free cells, one after another."""
+        which, places = np.nonzero(~self.walls)
+        return Mazes(self.walls[which], places)
 
 
-def random_mazes(
+def random_mazes(generator: np.random.Generator, count: int, size: int, open_walls: float) -> Mazes:
+    """Return random mazes, the character in a random free cell of each.
+
+    Args:
+        generator: source of randomness.
+        count: number of mazes.
+        size: rows and columns of a maze, odd.
+        open_walls: share of the inner walls of the perfect maze that are taken away.
+    """
+    side = screen_size(size)
+    walls = np.ones((count, side, side), bool)
+    walls[:, :size, :size] = random_walls(generator, count, size, open_walls)
+    walls = walls.reshape(count, -1)
+    return Mazes(walls, random_cells(generator, ~walls))
+
+
+def random_walls(
     generator: np.random.Generator, count: int, size: int, open_walls: float
 ) -> np.ndarray:
     """Return the walls of random mazes.

@@ -12,7 +12,7 @@ import numpy as np
 from qmap.envs.board_picture import board_picture
 from qmap.envs.sokoban_boards import GOALS, Boards, Goals, check_board, random_boards
 from qmap.envs.sokoban_text import read_boards
-from qmap.envs.walks import ACTION_NAMES, screen_size
+from qmap.envs.walks import ACTION_NAMES, NOTHING, screen_size
 from qmap.utils.errors import UserError
 
 
@@ -64,7 +64,7 @@ class SokobanEnv(gymnasium.Env[np.ndarray, np.int64]):
         self.size, self.boxes, self.goals = size, boxes, goals
         self.render_mode = render_mode
         self.max_steps = max_steps
-        self._given = read_boards(boards) if boards is not None else None
+        self._given = read_boards(boards, goals) if boards is not None else None
         side = screen_size(size) if self._given is None else self._given.side
         self.coords_shape = (side, side)
         self.observation_space = gymnasium.spaces.Box(0, 255, (side, side, 3), np.uint8)
@@ -76,10 +76,10 @@ class SokobanEnv(gymnasium.Env[np.ndarray, np.int64]):
         """Start on a new random board, or on a random one of the file."""
         super().reset(seed=seed)
         if self._given is None:
-            self._board = random_boards(self.np_random, 1, self.size, self.boxes, played_on=False)
+            self._board = random_boards(self.np_random, 1, self.size, self.boxes, self.goals)
         else:
             self._board = self._given[self.np_random.integers(len(self._given), size=1)]
-        self._pushed_to = 0
+        self._goal = int(self._board.characters[0]) if self.goals == "character" else 0
         self._steps = 0
         return self._board.observations()[0], self._info()
 
@@ -87,8 +87,9 @@ class SokobanEnv(gymnasium.Env[np.ndarray, np.int64]):
         self, action: int | np.integer
     ) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Go or push up (0), left (1), right (2) or down (3)."""
-        self._board, pushed_to = self._board.step(np.array([action]))
-        self._pushed_to = max(int(pushed_to[0]), 0) or self._pushed_to
+        self._board, (goal,) = self._board.step(np.array([action]))
+        if goal != NOTHING:
+            self._goal = int(goal)
         self._steps += 1
         solved = bool(self._board.solved[0])
         truncated = self.max_steps is not None and self._steps >= self.max_steps
@@ -110,7 +111,7 @@ class SokobanEnv(gymnasium.Env[np.ndarray, np.int64]):
             "targets": self._board.targets.copy(),
             "boxes": self._board.boxes.copy(),
             "characters": self._board.characters.copy(),
-            "pushed_to": np.array(self._pushed_to),
+            "goal": np.array(self._goal),
             "steps": np.array(self._steps),
             "generator": np.frombuffer(generator.encode(), np.uint8),
         }
@@ -122,8 +123,8 @@ class SokobanEnv(gymnasium.Env[np.ndarray, np.int64]):
             state: What `save_state` returned.
         """
         names = ("walls", "targets", "boxes", "characters")
-        self._board = Boards(*(state[name].copy() for name in names))
-        self._pushed_to = int(state["pushed_to"])
+        self._board = Boards(*(state[name].copy() for name in names), self.goals)
+        self._goal = int(state["goal"])
         self._steps = int(state["steps"])
         self.np_random.bit_generator.state = json.loads(state["generator"].tobytes())
 
@@ -131,11 +132,9 @@ class SokobanEnv(gymnasium.Env[np.ndarray, np.int64]):
         return divmod(int(place), self._board.side)
 
     def _info(self) -> dict[str, Any]:
-        position = self._cell(self._board.characters[0])
-        coords = position if self.goals == "character" else self._cell(self._pushed_to)
         return {
-            "coords": np.array((*coords, 0), np.int64),
-            "position": np.array(position, np.int64),
+            "coords": np.array((*self._cell(self._goal), 0), np.int64),
+            "position": np.array(self._cell(self._board.characters[0]), np.int64),
             "room": 0,
             "qmap": {"completed": bool(self._board.solved[0])},
         }

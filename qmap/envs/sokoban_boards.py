@@ -1,13 +1,14 @@
-"""Sokoban's boards, many at a time: their rules, what is seen, random ones and random walks."""
+"""Sokoban's boards, many at a time: their rules, what is seen, and random ones."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import isqrt
 from typing import Literal
 
 import numpy as np
 
-from qmap.envs.walks import MOVES, NOTHING, Walks, random_cells, screen_size
+from qmap.envs.walks import MOVES, NOTHING, random_cells, screen_size
 from qmap.utils.errors import UserError
 
 Goals = Literal["character", "box"]
@@ -22,21 +23,22 @@ PLAYED_ON = 24  # at most, so that boxes that nobody can move any more are seen 
 
 @dataclass(frozen=True)
 class Boards:
-    """A batch of boards as they stand at one moment, on screens of side x side cells.
-
-    A *place* is the index of a cell in the flattened screen.
+    """A batch of boards as they stand at one moment; see `Worlds`.
 
     Attributes:
-        walls: (n, side * side) bool, closed at the border.
+        walls: (n, side * side) bool, closed at the border, walls beyond the board.
         targets: (n, side * side) bool, cells where the boxes belong.
         boxes: (n, side * side) bool.
         characters: (n,) int64, places.
+        goals: "character": cells where the character comes to stand, also by staying there;
+            "box": cells to which a box is pushed.
     """
 
     walls: np.ndarray
     targets: np.ndarray
     boxes: np.ndarray
     characters: np.ndarray
+    goals: Goals = "character"
 
     def __len__(self) -> int:
         """Return the number of boards."""
@@ -45,12 +47,12 @@ class Boards:
     def __getitem__(self, which: np.ndarray | slice) -> Boards:
         """Return some of the boards."""
         parts = (self.walls, self.targets, self.boxes, self.characters)
-        return Boards(*(part[which] for part in parts))
+        return Boards(*(part[which] for part in parts), self.goals)
 
     @property
     def side(self) -> int:
         """Rows and columns of the screen."""
-        return int(self.walls.shape[1] ** 0.5)
+        return isqrt(self.walls.shape[1])
 
     @property
     def solved(self) -> np.ndarray:
@@ -61,7 +63,7 @@ class Boards:
         """Go one cell up, left, right or down, pushing a box that has room behind it.
 
         Returns:
-            The boards afterwards, and the place to which a box was pushed on each, -1 for none.
+            The boards afterwards, and the place of the goal reached on each, -1 for none.
         """
         each = np.arange(len(self))
         offsets = _offsets(self.side)[actions]
@@ -76,7 +78,9 @@ class Boards:
         boxes[each[pushing], ahead[pushing]] = False
         boxes[each[pushing], behind[pushing]] = True
         characters = np.where(blocked, self.characters, ahead)
-        boards = Boards(self.walls, self.targets, boxes, characters)
+        boards = replace(self, boxes=boxes, characters=characters)
+        if self.goals == "character":
+            return boards, characters
         return boards, np.where(pushing, behind, NOTHING)
 
     def step_back(self, actions: np.ndarray, pulling: np.ndarray) -> Boards:
@@ -94,7 +98,7 @@ class Boards:
         boxes = self.boxes.copy()
         boxes[each[pulling], behind[pulling]] = False
         boxes[each[pulling], self.characters[pulling]] = True
-        return Boards(self.walls, self.targets, boxes, np.where(free, ahead, self.characters))
+        return replace(self, boxes=boxes, characters=np.where(free, ahead, self.characters))
 
     def observations(self) -> np.ndarray:
         """Return what is seen, uint8 (n, side, side, 3).
@@ -108,34 +112,15 @@ class Boards:
         seen[np.arange(len(self)), self.characters, :2] = 255
         return seen.reshape(len(self), self.side, self.side, 3)
 
-    def walks(self, generator: np.random.Generator, goals: Goals, length: int = 1) -> Walks:
-        """Return a random walk on each board, and the goals that it reached.
-
-        Args:
-            generator: source of randomness.
-            goals: "character", cells where the character comes to stand, also by staying there,
-                or "box", cells to which a box is pushed.
-            length: steps of a walk.
-        """
-        actions = generator.integers(len(MOVES), size=(length, len(self)))
-        boards, reached = self, np.empty((len(self), length), np.int64)
-        for step, action in enumerate(actions):
-            boards, pushed_to = boards.step(action)
-            reached[:, step] = boards.characters if goals == "character" else pushed_to
-            if step == 0:
-                after_first = boards
-        rows, cols = np.where(reached == NOTHING, NOTHING, np.divmod(reached, self.side))
-        return Walks(
-            self.observations(),
-            actions[0].astype(np.int32),
-            after_first.observations(),
-            rows.astype(np.int32),
-            cols.astype(np.int32),
-        )
-
 
 def random_boards(
-    generator: np.random.Generator, count: int, size: int, boxes: int, *, played_on: bool
+    generator: np.random.Generator,
+    count: int,
+    size: int,
+    boxes: int,
+    goals: Goals = "character",
+    *,
+    played_on: bool = False,
 ) -> Boards:
     """Return random boards that can be solved: played backwards from where they are.
 
@@ -149,6 +134,7 @@ def random_boards(
         count: number of boards.
         size: rows and columns of a board.
         boxes: number of boxes.
+        goals: see `Boards`.
         played_on: go on with 0 to 24 random steps forwards; after these a board may be beyond
             solving, as it may be while somebody plays.
     """
@@ -156,7 +142,7 @@ def random_boards(
     missing = count
     while missing > 0:
         # Some spare, for those that are turned down.
-        boards = _solved_boards(generator, missing + missing // 4 + 4, size, boxes)
+        boards = _solved_boards(generator, missing + missing // 4 + 4, size, boxes, goals)
         shape = (PLAYED_BACKWARDS, len(boards))
         steps = generator.integers(len(MOVES), size=shape)
         for actions, pulling in zip(steps, generator.random(shape) < 0.5, strict=True):
@@ -170,7 +156,8 @@ def random_boards(
 def joined(parts: list[Boards]) -> Boards:
     """Return the boards of several batches as one."""
     names = ("walls", "targets", "boxes", "characters")
-    return Boards(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+    arrays = (np.concatenate([getattr(part, name) for part in parts]) for name in names)
+    return Boards(*arrays, parts[0].goals)
 
 
 def region(walls: np.ndarray, places: np.ndarray) -> np.ndarray:
@@ -183,7 +170,7 @@ def region(walls: np.ndarray, places: np.ndarray) -> np.ndarray:
     Returns:
         (n, side * side) bool.
     """
-    side = int(walls.shape[1] ** 0.5)
+    side = isqrt(walls.shape[1])
     reached = np.zeros_like(walls)
     reached[np.arange(len(walls)), places] = True
     square, free = reached.reshape(-1, side, side), ~walls.reshape(-1, side, side)
@@ -213,7 +200,9 @@ def check_board(size: int, boxes: int) -> None:
         raise UserError(f"there are {boxes} boxes, expected 1 to {MOST_BOXES}: more do not fit")
 
 
-def _solved_boards(generator: np.random.Generator, count: int, size: int, boxes: int) -> Boards:
+def _solved_boards(
+    generator: np.random.Generator, count: int, size: int, boxes: int, goals: Goals
+) -> Boards:
     """Return boards with all boxes on targets."""
     side = screen_size(size)
     walls = np.ones((count, side, side), bool)
@@ -228,7 +217,7 @@ def _solved_boards(generator: np.random.Generator, count: int, size: int, boxes:
     for _ in range(boxes):
         left[each, random_cells(generator, left)] = False
     targets = free & ~left
-    return Boards(~free, targets, targets, random_cells(generator, left))
+    return Boards(~free, targets, targets, random_cells(generator, left), goals)
 
 
 def _played_on(generator: np.random.Generator, boards: Boards) -> Boards:
@@ -237,11 +226,10 @@ def _played_on(generator: np.random.Generator, boards: Boards) -> Boards:
     for step, actions in enumerate(steps):
         after, _ = boards.step(actions)
         on = step < lengths
-        boards = Boards(
-            boards.walls,
-            boards.targets,
-            np.where(on[:, None], after.boxes, boards.boxes),
-            np.where(on, after.characters, boards.characters),
+        boards = replace(
+            boards,
+            boxes=np.where(on[:, None], after.boxes, boards.boxes),
+            characters=np.where(on, after.characters, boards.characters),
         )
     return boards
 

@@ -13,21 +13,20 @@ from math import comb
 import numpy as np
 
 from qmap.envs.gridworld_paths import UNREACHABLE
-from qmap.envs.sokoban_boards import Boards, Goals, joined, region
+from qmap.envs.sokoban_boards import Boards, joined, region
 from qmap.envs.walks import MOVES, NOTHING
 
 MAX_STATES = 1_000_000  # that a search may see
 TABLE = 2**28  # bytes of the table of seen states
 
 
-def distances_after(
-    boards: Boards, goals: Goals, max_states: int = MAX_STATES
-) -> tuple[np.ndarray, np.ndarray]:
+def distances_after(boards: Boards, max_states: int = MAX_STATES) -> tuple[np.ndarray, np.ndarray]:
     """Return how many steps away every goal is once an action was taken.
+
+    A box that stands in a cell has to be pushed there again.
 
     Args:
         boards: all with as many boxes.
-        goals: see `Boards.walks`. A box that stands in a cell has to be pushed there again.
         max_states: a search that sees more is given up.
 
     Returns:
@@ -38,7 +37,7 @@ def distances_after(
     actions = np.arange(len(MOVES))
     after = [boards.step(np.full(len(boards), action)) for action in actions]
     reached = joined([board for board, _ in after])
-    pushed_to = np.concatenate([pushed for _, pushed in after])
+    first = np.concatenate([goals for _, goals in after])
     distances = np.empty((len(reached), boards.side**2), np.uint16)
     exact = np.empty(len(reached), bool)
     largest = int((~boards.walls).sum(axis=1).max())
@@ -46,8 +45,7 @@ def distances_after(
     group = max(1, TABLE // n_states)
     for start in range(0, len(reached), group):
         part = slice(start, start + group)
-        first = reached.characters[part] if goals == "character" else pushed_to[part]
-        search = _Search(reached[part], first, goals, max_states)
+        search = _Search(reached[part], first[part], max_states)
         search.run()
         distances[part], exact[part] = search.distances, ~search.given_up
     shape = (len(actions), len(boards), boards.side, boards.side)
@@ -75,7 +73,6 @@ class _Search:
     Args:
         boards: where the searches begin.
         first: (n,) place of a goal at distance 0, -1 for none.
-        goals: see `Boards.walks`.
         max_states: a search that sees more is given up.
 
     Attributes:
@@ -83,14 +80,14 @@ class _Search:
         given_up: (n,) bool.
     """
 
-    def __init__(self, boards: Boards, first: np.ndarray, goals: Goals, max_states: int) -> None:
+    def __init__(self, boards: Boards, first: np.ndarray, max_states: int) -> None:
         count, n_boxes = len(boards), int(boards.boxes[0].sum())
         free = region(boards.walls, boards.characters)
         numbers = free.cumsum(axis=1) - 1
         self.wall = int(free.sum(axis=1).max())
         numbers[~free] = self.wall
         self.max_states = max_states
-        self.goals = goals
+        self.goals = boards.goals
         self.distances = np.full(boards.walls.shape, UNREACHABLE, np.uint16)
         self.given_up = np.zeros(count, bool)
 

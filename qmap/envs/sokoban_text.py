@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from qmap.envs.sokoban_boards import LARGEST, Boards, joined, region
+from qmap.envs.sokoban_boards import LARGEST, Boards, Goals, joined, region
 from qmap.envs.walks import screen_size
 from qmap.utils.errors import UserError
 
@@ -15,7 +15,7 @@ FLOOR = " -_"
 SYMBOLS = set(WALL + TARGET + BOX + CHARACTER + FLOOR)
 
 
-def read_boards(path: str | Path) -> Boards:
+def read_boards(path: str | Path, goals: Goals = "character") -> Boards:
     """Read boards of `#` walls, `@` character, `$` boxes, `.` targets, `*` and `+` both on targets.
 
     Lines that hold anything else, titles and comments for example, and empty ones part the boards.
@@ -23,6 +23,7 @@ def read_boards(path: str | Path) -> Boards:
 
     Args:
         path: a text file.
+        goals: see `Boards`.
 
     Returns:
         The boards, in the upper left corner of screens as large as the largest board needs.
@@ -48,10 +49,10 @@ def read_boards(path: str | Path) -> Boards:
             f"{path} has no Sokoban board; expected lines of the characters #@$.*+ and spaces"
         )
     side = screen_size(max(max(len(board), *map(len, board)) for _, board in found))
-    return joined([_board(f"{path}, line {line}", board, side) for line, board in found])
+    return joined([_board(f"{path}, line {line}", board, side, goals) for line, board in found])
 
 
-def _board(where: str, lines: list[str], side: int) -> Boards:
+def _board(where: str, lines: list[str], side: int, goals: Goals) -> Boards:
     rows, cols = len(lines), max(map(len, lines))
     if max(rows, cols) > LARGEST:
         raise UserError(
@@ -81,4 +82,4 @@ def _board(where: str, lines: list[str], side: int) -> Boards:
             f"{where}: the board has {boxes.sum()} boxes and {targets.sum()} targets, expected as "
             "many of both, and one at least"
         )
-    return Boards(~inside, targets, boxes, character)
+    return Boards(~inside, targets, boxes, character, goals)
