@@ -35,9 +35,7 @@ class Table(keras.Model):
 
 def table_learner(**settings_: object) -> QMapLearner:
     """A learner whose networks are tables with known random entries, some outside [0, 1]."""
-    learner = QMapLearner(
-        Table, **LEARNING | settings_
-    )
+    learner = QMapLearner(Table, **LEARNING | settings_)
     generator = np.random.default_rng(5)
     for network in (learner.online, learner.target):
         network.set_weights(
