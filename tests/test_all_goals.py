@@ -212,10 +212,11 @@ def test_mixed_goals_are_half_of_either_kind() -> None:
 
 @pytest.mark.parametrize("learner", LEARNERS)
 def test_every_learner_learns_the_way_in_one_small_maze(learner: str) -> None:
-    draw = draw_mazes(5, 0.0)
-    walks = sample(draw, np.random.default_rng(0), 4)
+    keras.utils.set_random_seed(0)
+    walks = sample(draw_mazes(5, 0.0), np.random.default_rng(0), 4)
     made = make_learner(learner, "convdeconv3", (8, 8, 3), 4, small_start=True, **OPTIONS)
-    losses = [made.learn(walks, np.random.default_rng(seed)).loss for seed in range(12)]
+    # The same goals every time.
+    losses = [made.learn(walks, np.random.default_rng(0)).loss for _ in range(12)]
     assert np.mean(losses[-3:]) < 0.7 * np.mean(losses[:3])
     frames = made.q_frames(walks.observations)
     assert frames.shape == (4, 8, 8, 4)
