@@ -18,10 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qmap.envs import make_levels
+from qmap.envs.contract import check_contract
 from qmap.envs.gridworld import GridWorldEnv
 from qmap.envs.gridworld_level import MOVES, Level, load_level, shipped_levels
 from qmap.envs.gridworld_paths import UNREACHABLE, distances_after, true_q_frames
-from qmap.envs.wrappers import check_contract
 from qmap.utils.errors import UserError
 
 Golden = Callable[[str], dict[str, np.ndarray]]
@@ -193,6 +193,20 @@ def test_episodes_only_end_by_the_limit_of_steps() -> None:
     ]
     env.reset()
     assert env.step(0)[3] is False
+
+
+def test_a_step_outside_of_an_episode_is_refused() -> None:
+    env = GridWorldEnv(max_steps=1)
+    with pytest.raises(UserError, match=r"call reset\(\) first"):
+        env.step(0)
+    env.reset(seed=0)
+    assert env.step(0)[3]
+    with pytest.raises(UserError, match=r"call reset\(\) first"):
+        env.step(0)
+    other = GridWorldEnv(max_steps=1)
+    other.restore_state(env.save_state())
+    with pytest.raises(UserError, match=r"call reset\(\) first"):
+        other.step(0)
 
 
 def test_equal_seeds_start_in_equal_cells() -> None:
