@@ -31,7 +31,10 @@ class AllGoals(QMapLearner):
         numbers: dict[bytes, int] = {}
         index = [numbers.setdefault(each.tobytes(), len(numbers)) for each in observations]
         _, first = np.unique(index, return_index=True)
-        return self.q_frames(observations[first])[index, goals[:, 0], goals[:, 1]]
+        # Each number of observations compiles the network anew: there shall be few.
+        spare = 2 ** (len(first) - 1).bit_length() - len(first)
+        frames = self.q_frames(observations[np.pad(first, (0, spare), mode="edge")])
+        return frames[index, goals[:, 0], goals[:, 1]]
 
 
 def transitions(walks: Walks) -> Transitions:

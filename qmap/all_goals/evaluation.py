@@ -102,12 +102,6 @@ def true_q_frames(test_set: TestSet, gamma: float) -> np.ndarray:
     return np.where(test_set.distances < UNREACHABLE, powers, np.float32(0))
 
 
-def mean_squared_error(predictor: Predictor, test_set: TestSet, gamma: float) -> float:
-    """Return the mean squared error to the true Q-values over worlds, goals and actions."""
-    errors = q_frames(predictor, test_set) - true_q_frames(test_set, gamma)
-    return float(np.square(errors)[test_set.counted].mean(dtype=np.float64))
-
-
 def follow(predictor: Predictor, test_set: TestSet) -> tuple[np.ndarray, np.ndarray]:
     """Follow the greedy actions from the start of each world to each of its goals.
 

@@ -38,7 +38,7 @@ def make_learner(
         model: the network, see `qmap.all_goals.models`.
         observation_shape: (height, width, channels).
         n_actions: number of actions.
-        small_start: see `qmap.gridworld.models.network_maker`.
+        small_start: see `qmap.agents.published.q_frames_maker`.
         options: of the learner: `learning_rate`, `gamma`, `clip_norm`, `double_order`.
 
     Raises:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from qmap.gridworld.models import CONVOLUTIONAL, DENSE, SMALL, network_maker
+from qmap.agents import published
+from qmap.agents.published import CONVOLUTIONAL, GRID_WORLD, SMALL
 
 if TYPE_CHECKING:
     import keras
 
 SKIP = "skip"
 ANY_SIZE = "any-size"
-MODELS = (*CONVOLUTIONAL, *DENSE, SKIP, ANY_SIZE)
+MODELS = (*GRID_WORLD, SKIP, ANY_SIZE)
 # A network with a goal for its input is the encoder of one of these, and dense layers.
-MODELS_OF_ONE_GOAL = tuple(CONVOLUTIONAL)
+MODELS_OF_ONE_GOAL = tuple(name for name in GRID_WORLD if name in CONVOLUTIONAL)
 
 
 def q_frames_maker(
@@ -26,11 +27,12 @@ def q_frames_maker(
         model: one of `MODELS`.
         observation_shape: (height, width, channels), multiples of 4.
         n_actions: number of actions.
-        small_start: see `qmap.gridworld.models.network_maker`.
+        small_start: see `qmap.agents.published.q_frames_maker`.
     """
-    if model in (*CONVOLUTIONAL, *DENSE):
-        options = {"dueling": True, "layer_norm": True, "small_start": small_start}
-        return network_maker(model, observation_shape, n_actions, **options)
+    if model in GRID_WORLD:
+        return published.q_frames_maker(
+            model, observation_shape, n_actions, small_start=small_start
+        )
     from qmap.all_goals.networks import AnySizeQFrames, SkipQFrames
 
     network = SkipQFrames if model == SKIP else AnySizeQFrames
@@ -46,13 +48,12 @@ def goal_network_maker(
         model: one of `MODELS_OF_ONE_GOAL`, whose encoder and dense layer it has.
         observation_shape: (height, width, channels) without the goal's channel.
         n_actions: number of actions.
-        small_start: see `qmap.gridworld.models.network_maker`.
+        small_start: see `qmap.agents.published.q_frames_maker`.
     """
     from qmap.all_goals.networks import GoalQNetwork
 
     rows, cols, channels = observation_shape
-    published = CONVOLUTIONAL[model]
-    layers = {"encoder": published["encoder"], "hidden": published["hidden"]}
+    layers = {name: CONVOLUTIONAL[model][name] for name in ("encoder", "hidden")}
     shape = (rows, cols, channels + 1)
     return lambda: _small(GoalQNetwork(shape, n_actions, **layers), small_start)
 

@@ -65,6 +65,11 @@ class TestSet:
         """(n, side, side) bool, whether there is a way to a goal."""
         return (self.distances < UNREACHABLE).any(axis=-1)
 
+    def first(self, count: int) -> TestSet:
+        """Return the first worlds of the set."""
+        part = slice(count)
+        return TestSet(self.name, self.worlds[part], self.counted[part], self.distances[part])
+
 
 def maze_test_set(size: int, open_walls: float, count: int) -> TestSet:
     """Return mazes with the character in a random free cell of each."""

@@ -112,5 +112,4 @@ class MazeEnv(gymnasium.Env[np.ndarray, np.int64]):
         return {
             "coords": np.array((row, col, 0), np.int64),
             "position": np.array((row, col), np.int64),
-            "room": 0,
         }

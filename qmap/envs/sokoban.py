@@ -135,6 +135,5 @@ class SokobanEnv(gymnasium.Env[np.ndarray, np.int64]):
         return {
             "coords": np.array((*self._cell(self._goal), 0), np.int64),
             "position": np.array(self._cell(self._board.characters[0]), np.int64),
-            "room": 0,
             "qmap": {"completed": bool(self._board.solved[0])},
         }

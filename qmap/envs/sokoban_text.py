@@ -15,7 +15,7 @@ FLOOR = " -_"
 SYMBOLS = set(WALL + TARGET + BOX + CHARACTER + FLOOR)
 
 
-def read_boards(path: str | Path, goals: Goals = "character") -> Boards:
+def read_boards(path: str | Path, goals: Goals = "character", side: int | None = None) -> Boards:
     """Read boards of `#` walls, `@` character, `$` boxes, `.` targets, `*` and `+` both on targets.
 
     Lines that hold anything else, titles and comments for example, and empty ones part the boards.
@@ -24,9 +24,10 @@ def read_boards(path: str | Path, goals: Goals = "character") -> Boards:
     Args:
         path: a text file.
         goals: see `Boards`.
+        side: rows and columns of the screen, None for as many as the largest board needs.
 
     Returns:
-        The boards, in the upper left corner of screens as large as the largest board needs.
+        The boards, each in the upper left corner of its screen.
 
     Raises:
         UserError: the file cannot be read, has no board, or one that is open, larger than 12 x 12,
@@ -48,7 +49,8 @@ def read_boards(path: str | Path, goals: Goals = "character") -> Boards:
         raise UserError(
             f"{path} has no Sokoban board; expected lines of the characters #@$.*+ and spaces"
         )
-    side = screen_size(max(max(len(board), *map(len, board)) for _, board in found))
+    if side is None:
+        side = screen_size(max(max(len(board), *map(len, board)) for _, board in found))
     return joined([_board(f"{path}, line {line}", board, side, goals) for line, board in found])
 
 
