@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 
 from qmap.agents.agent import Agent
 from qmap.config import TrainingConfig
-from qmap.envs.vector import EnvironmentFailure, Envs, View
+from qmap.envs.contract import EnvironmentFailure
+from qmap.envs.vector import Envs, View
 from qmap.experiment import Episodes, Experiment
 from qmap.logs import Logs
 from qmap.make_agent import agent_name, make_agent
@@ -18,7 +20,7 @@ from qmap.recording import make_recording
 from qmap.run import Run
 from qmap.utils import streams
 from qmap.utils.errors import UserError
-from qmap.utils.terminal import say
+from qmap.utils.terminal import say, warn
 
 EXPLORATION_EVERY = 100  # steps
 LEARNING_EVERY = 100  # trainings
@@ -86,13 +88,11 @@ class Training:
         # Only the first copy's screen is recorded: the others need not send theirs.
         envs.recording = config.videos or run.window is not None
         run.attach("agent", agent)
-        run.attach("envs", envs)
         run.attach("episodes", self.episodes)
         run.attach("maps", self.maps)
+        run.attach("envs", self)
         run.at_checkpoints = lambda: self.maps.save(run.folder, run.step)
-        if run.resume():
-            self._begin_what_was_lost()
-        else:
+        if not run.resume():
             self._begin(np.ones(config.envs, bool), envs.reset())
         self.screen = envs.screen()
         if config.resume:
@@ -102,6 +102,11 @@ class Training:
             make_recording(config, experiment, run, agent, envs, self.screen.shape)
         )
         self.recording.start(self.episodes.under_way[0])
+        if envs.forgetful:
+            warn(
+                f"{', '.join(envs.forgetful)} of {envs.name} cannot be saved: a run that is "
+                "stopped and resumed will differ from one that was not"
+            )
         run.announce(config.steps, agent.replay.capacity_bytes)
 
     def step(self) -> None:
@@ -131,19 +136,23 @@ class Training:
         if self.run.due(LEARNING_EVERY * self.config.train_every):
             logs.learning()
 
+    def state(self) -> dict[str, Any]:
+        """Return the state of the worlds."""
+        return self.envs.state()
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on in the worlds; an episode that could not be restored is left for a new one."""
+        begun, view = self.envs.restore(state)
+        for env in np.flatnonzero(begun):
+            self.episodes.begin(env)
+        if view is not None:
+            self._begin(begun, view)
+
     def _begin(self, begun: np.ndarray, view: View) -> None:
         """Begin an episode in each copy of the mask `begun`, whose first view this is."""
         envs = np.flatnonzero(begun)
         self.agent.start(envs, view.frames, view.coords)
         self._look(view, first=envs[0])
-
-    def _begin_what_was_lost(self) -> None:
-        """Begin new episodes in the copies whose state could not be restored."""
-        begun = self.envs.begun_anew
-        for env in np.flatnonzero(begun):
-            self.episodes.begin(env)
-        if begun.any():
-            self._begin(begun, self.envs.restart(begun))
 
     def _end_episodes(self, ended: np.ndarray) -> None:
         for env in ended:
@@ -189,7 +198,7 @@ def saved_if_it_fails(run: Run) -> Iterator[None]:
         yield
     except (EnvironmentFailure, UserError) as error:
         if isinstance(error, EnvironmentFailure):
-            say(error.traceback)
+            say(error.traceback.rstrip())
         run.save_snapshot()
         raise UserError(
             f"{error}; the run is saved as of step {run.step:,}, when the world is mended go on "

@@ -55,6 +55,7 @@ class World(NamedTuple):
         frame_shape: (height, width, channels) of an observation.
         coords_shape: (rows, cols) of the goal grid.
         action_names: one for each action.
+        cell_shape: (height, width) of a goal cell in pixels of the screen.
         forgetful: names of the wrappers that have a state which is not saved.
     """
 
@@ -62,6 +63,7 @@ class World(NamedTuple):
     frame_shape: tuple[int, int, int]
     coords_shape: tuple[int, int]
     action_names: tuple[str, ...]
+    cell_shape: tuple[float, float] = (1.0, 1.0)
     forgetful: tuple[str, ...] = ()
 
 
@@ -95,8 +97,12 @@ def check_contract(env: gymnasium.Env) -> World:
     return world._replace(forgetful=saving.changed(before, saving.traces(env)))
 
 
-def check_screen(env: gymnasium.Env) -> None:
+def check_screen(env: gymnasium.Env) -> tuple[float, float]:
     """Check that an environment that has been reset renders its screen.
+
+    Returns:
+        (height, width) of a goal cell in pixels of the screen: the environment's `cell_shape` if
+        it has one, else as if the goal grid covered the screen.
 
     Raises:
         UserError: it was made with another render mode, or renders something else.
@@ -106,7 +112,12 @@ def check_screen(env: gymnasium.Env) -> None:
             f"{name_of(env)} has render_mode={env.render_mode!r}, expected 'rgb_array', to show "
             "and record its screen: give it to gymnasium.make"
         )
-    checked_screen(name_of(env), env.render())
+    height, width = checked_screen(name_of(env), env.render()).shape[:2]
+    rows, cols = env.get_wrapper_attr("coords_shape")
+    try:
+        return env.get_wrapper_attr("cell_shape")
+    except AttributeError:
+        return (height / rows, width / cols)
 
 
 def checked_screen(where: str, screen: Any) -> np.ndarray:

@@ -93,6 +93,7 @@ class Envs:
         coords_shape: (rows, cols) of the goal grid.
         n_actions: number of actions.
         action_names: their names.
+        cell_shape: (height, width) of a goal cell in pixels of the screen.
         forgetful: names of the wrappers with a state that `state` lacks.
 
     Raises:
@@ -115,7 +116,8 @@ class Envs:
         self._alarm = Alarm(timeout)
         try:
             world = self._here(None, _checked, make_env)
-            self.name, self.frame_shape, self.coords_shape, self.action_names, _ = world
+            self.name, self.frame_shape, self.coords_shape = world[:3]
+            self.action_names, self.cell_shape = world.action_names, world.cell_shape
             self.n_actions = len(world.action_names)
             self.forgetful = world.forgetful
             if n_envs == 1:
@@ -249,9 +251,7 @@ def _checked(make_env: MakeEnv) -> Any:
     """Check the contract in an environment apart."""
     env = make_env()
     try:
-        world = check_contract(env)
-        check_screen(env)
-        return world
+        return check_contract(env)._replace(cell_shape=check_screen(env))
     finally:
         env.close()
 
