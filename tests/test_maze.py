@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import qmap.envs  # noqa: F401
+from qmap.envs.contract import check_contract
 from qmap.envs.gridworld_paths import UNREACHABLE
 from qmap.envs.maze import MazeEnv
 from qmap.envs.maze_paths import distances_after
 from qmap.envs.mazes import random_mazes, random_walls
 from qmap.envs.walks import MOVES, random_cells, random_walks
-from qmap.envs.wrappers import check_contract
 from qmap.utils.errors import UserError
 
 SIZES = st.integers(2, 10).map(lambda half: 2 * half + 1)

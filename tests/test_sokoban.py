@@ -14,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import qmap.envs  # noqa: F401
+from qmap.envs.contract import check_contract
 from qmap.envs.gridworld_paths import UNREACHABLE
 from qmap.envs.sokoban import SokobanEnv
 from qmap.envs.sokoban_boards import Boards, random_boards
 from qmap.envs.sokoban_search import distances_after
 from qmap.envs.sokoban_text import read_boards
 from qmap.envs.walks import MOVES, random_walks
-from qmap.envs.wrappers import check_contract
 from qmap.utils.errors import UserError
 
 SEEDS = st.integers(0, 2**32 - 1)
