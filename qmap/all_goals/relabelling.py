@@ -26,7 +26,7 @@ class Relabelling(GoalLearner):
         for start in range(0, len(steps), CHUNK):
             part = slice(start, start + CHUNK)
             chunk = Walks(*(each[steps[part]] for each in walks))
-            more, *found = self._gradients(with_goals(chunk, cells[goals[part]]))
+            more, *found = self.gradients(with_goals(chunk, cells[goals[part]]))
             gradients = more if gradients is None else _added(gradients, more)
             errors.append(found[0].numpy())
             best.append(found[1].numpy())
@@ -39,7 +39,7 @@ class Relabelling(GoalLearner):
         return Update(loss, by_step, float(np.concatenate(best).mean()))
 
     @tf.function(reduce_retracing=True)
-    def _gradients(self, batch: GoalTransitions) -> tuple[list[tf.Tensor], tf.Tensor, tf.Tensor]:
+    def gradients(self, batch: GoalTransitions) -> tuple[list[tf.Tensor], tf.Tensor, tf.Tensor]:
         """Return the gradients of the sum of the losses, the errors and the best Q-values."""
         targets = self.targets(batch)
         with tf.GradientTape() as tape:
