@@ -5,6 +5,7 @@ looks now and then at mazes that are never trained on. All have the same encoder
 seed by seed, the same transitions in the same order, so that they can be compared at equal numbers
 of transitions as well as at equal time. A run that is in the table is not repeated. `--part cost`
 measures an update by the number of goals, `--part worlds` the sampling and the truth of mazes.
+Seconds are those of the processor, all cores together, so that other programs do not count.
 """
 
 from __future__ import annotations
@@ -44,7 +45,9 @@ class Options:
     model: str = option("convdeconv1", "network, or its encoder", choices=MODELS_OF_ONE_GOAL)
     size: int = option(15, "size of the mazes", minimum=5)
     seeds: int = option(3, "seeds of each learner", minimum=1)
-    seconds: int = option(600, "seconds of training for each run, looks not counted", minimum=1)
+    seconds: int = option(
+        600, "processor seconds of training for each run, looks not counted", minimum=1
+    )
     looks: int = option(8, "looks at the test mazes, as far apart in time", minimum=1)
     mazes: int = option(20, "test mazes that are looked at", minimum=1)
     updates: int = option(20, "updates of which the cost is the median", minimum=1)
@@ -101,10 +104,10 @@ def looks(options: Options, learner: str, seed: int) -> Iterator[tuple[float, ..
     for look in range(options.looks + 1):
         until = options.seconds * look / options.looks
         while seconds < until:
-            start = time.perf_counter()
+            start = time.process_time()
             made.learn(sample(draw_worlds, transitions, BATCH), choices)
             made.update_target(SOFT)
-            seconds += time.perf_counter() - start
+            seconds += time.process_time() - start
             updates += 1
         found = evaluate(made, test_set, GAMMA)
         row = (updates * BATCH, seconds, found.mean_squared_error, found.bands[0].arrived)
@@ -235,11 +238,11 @@ def print_worlds() -> None:
         seconds = _median(lambda worlds=draw_worlds: sample(worlds, generator, BATCH), 50)
         print(f"a batch of {BATCH} {name}: {1e3 * seconds:.2f} ms")
     mazes = draw_mazes(15, 0.1)(generator, 500).everywhere()
-    start = time.perf_counter()
+    start = time.process_time()
     distances_after(mazes)
     print(
         f"the truth of 500 mazes of 15 x 15, from all {len(mazes):,} free cells: "
-        f"{time.perf_counter() - start:.1f} s"
+        f"{time.process_time() - start:.1f} s"
     )
 
 
@@ -257,7 +260,7 @@ def draw(options: Options) -> None:
                 axes.plot(each[column], each["arrived"], **style)
     by_samples.set(xlabel="transitions", ylabel="arrived at goals within 15 steps")
     by_samples.set_xscale("symlog", linthresh=1000)
-    by_time.set(xlabel="seconds of training")
+    by_time.set(xlabel="processor seconds of training")
     by_time.legend(frameon=False)
     if Path(options.costs).is_file():
         costs = pd.read_csv(options.costs)
@@ -290,9 +293,9 @@ def _median(work: Callable[[], object], repetitions: int) -> float:
     work()
     times = []
     for _ in range(repetitions):
-        start = time.perf_counter()
+        start = time.process_time()
         work()
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     return statistics.median(times)
 
 

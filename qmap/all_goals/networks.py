@@ -61,9 +61,10 @@ class AnySizeQFrames(QNetwork):
     """A network without dense layers, for observations of any size.
 
     At half of the observation's size, where a cell stands for a room of a maze and the walls around
-    it, one convolution with the same weights is applied again and again, the encoded observation
-    added each time, so that what is known about a cell spreads to its neighbours as it does in
-    value iteration (Tamar et al. 2016). With 16 rounds it gets at least 32 cells far.
+    it, one convolution with the same weights is applied again and again, so that what is known
+    about a cell spreads to its neighbours as it does in value iteration (Tamar et al. 2016). Gates
+    that are computed from the observation let it pass or not, as a wall does (Lee et al. 2018);
+    the encoded observation is added each time. With 16 rounds it gets 32 cells far.
 
     Args:
         observation_shape: (height, width, channels), even; other sizes may be given later.
@@ -75,6 +76,7 @@ class AnySizeQFrames(QNetwork):
     ) -> None:
         super().__init__(name=name)
         self.encode = _convolution(CHANNELS, 4, 2)
+        self.gate = keras.layers.Conv2D(CHANNELS, 3, padding="same", activation="sigmoid")
         self.spread = keras.layers.Conv2D(CHANNELS, 3, padding="same")
         self.activation = keras.layers.Activation("elu")
         self.norm = keras.layers.LayerNormalization()
@@ -86,9 +88,9 @@ class AnySizeQFrames(QNetwork):
     def features(self, observations: tf.Tensor) -> tf.Tensor:
         """Map uint8 observations to channels of half their size."""
         encoded = self.encode(scaled(observations, self.compute_dtype))
-        x = encoded
+        gates, x = self.gate(encoded), encoded
         for _ in range(ROUNDS):
-            x = self.activation(self.norm(self.spread(x) + encoded))
+            x = self.activation(self.norm(gates * self.spread(x) + encoded))
         return self.join([x, encoded])
 
 
