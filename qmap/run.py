@@ -30,6 +30,7 @@ import keras
 from qmap.agents.device import set_up
 from qmap.agents.schedules import crossings
 from qmap.config import RunOptions, nothing_left
+from qmap.envs.contract import EnvironmentFailure
 from qmap.utils import checkpoint, snapshots, streams
 from qmap.utils.csv_logger import CSVLogger
 from qmap.utils.errors import UserError
@@ -186,7 +187,7 @@ class Run:
             for name, part in self._parts.items():
                 part.restore(tree["parts"][name])
             self.step = self._saved_step = int(tree["step"])
-        except UserError:
+        except (UserError, EnvironmentFailure):
             raise
         except Exception as error:  # whatever is not as expected in a file that is whole
             raise UserError(
