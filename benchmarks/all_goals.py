@@ -248,8 +248,10 @@ def print_worlds() -> None:
 
 def draw(options: Options) -> None:
     """Draw the curves of the learners and the cost of an update by the number of goals."""
-    figure = Figure(figsize=(13, 4), layout="constrained")
-    by_samples, by_time, by_goals = figure.subplots(1, 3)
+    has_costs = Path(options.costs).is_file()
+    panels = 3 if has_costs else 2
+    figure = Figure(figsize=(4.4 * panels, 4), layout="constrained")
+    by_samples, by_time, *by_goals = figure.subplots(1, panels)
     table = rows_of(read_table(Path(options.results), COLUMNS), model=options.model)
     table = rows_of(table, size=options.size)
     for number, learner in enumerate(options.learners):
@@ -259,15 +261,14 @@ def draw(options: Options) -> None:
                 style = {"color": f"C{number}", "marker": "o", "markersize": 3, "label": label}
                 axes.plot(each[column], each["arrived"], **style)
     by_samples.set(xlabel="transitions", ylabel="arrived at goals within 15 steps")
-    by_samples.set_xscale("symlog", linthresh=1000)
     by_time.set(xlabel="processor seconds of training")
     by_time.legend(frameon=False)
-    if Path(options.costs).is_file():
+    if has_costs:
         costs = pd.read_csv(options.costs)
         for name in ("all at once", "relabelling"):
-            by_goals.loglog(costs["goals"], costs[name], "o-", label=name)
-        by_goals.legend(frameon=False)
-    by_goals.set(xlabel="goals", ylabel=f"milliseconds of an update of {BATCH}")
+            by_goals[0].loglog(costs["goals"], costs[name], "o-", label=name)
+        by_goals[0].legend(frameon=False)
+        by_goals[0].set(xlabel="goals", ylabel=f"milliseconds of an update of {BATCH}")
     with atomic_file(Path(options.picture)) as file:
         figure.savefig(file, format="png", dpi=110)
 
