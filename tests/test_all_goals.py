@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -25,6 +27,7 @@ from qmap.all_goals.worlds import (
     sample,
 )
 from qmap.envs.sokoban_boards import random_boards
+from qmap.envs.sokoban_text import read_boards
 from qmap.envs.walks import Walks
 from qmap.utils.errors import UserError
 
@@ -310,6 +313,33 @@ def test_given_boards_with_different_numbers_of_boxes_are_searched_each_with_its
     assert left_out == 0
     expected = np.concatenate([distances_after(part)[0] for part in parts])
     np.testing.assert_array_equal(test_set.distances, expected)
+
+
+def test_boards_that_take_too_long_to_search_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    from qmap.envs import sokoban_search
+
+    search = sokoban_search.distances_after
+    monkeypatch.setattr(sokoban_search, "distances_after", lambda boards: search(boards, 3000))
+    test_set = board_test_set(8, 2, "box", 12)
+    assert len(test_set.worlds) == 12
+    whole, exact = search(test_set.worlds)
+    assert exact.all()
+    np.testing.assert_array_equal(test_set.distances, whole)
+    monkeypatch.setattr(sokoban_search, "distances_after", lambda boards: search(boards, 5))
+    with pytest.raises(UserError, match="^no board of 8 x 8 with 2 boxes was searched to its end"):
+        board_test_set(8, 2, "box", 4)
+    with pytest.raises(UserError, match="^none of the given boards was searched to its end"):
+        given_test_set("given", test_set.worlds)
+
+
+def test_boards_on_which_nothing_can_be_pushed_have_no_error_in_steps(tmp_path: Path) -> None:
+    (tmp_path / "set.txt").write_text("####\n#@ #\n#$.#\n####\n")
+    test_set, _ = given_test_set("given", read_boards(tmp_path / "set.txt", "box"))
+    result = evaluate(Truth(test_set), test_set, GAMMA)
+    assert result.mean_absolute_error_steps is None
+    assert result.area_under_curve is None
+    assert [band.pairs for band in result.bands] == [0, 0, 0]
+    assert table({"given": result}).splitlines()[1].split()[2:] == ["-"] * 5
 
 
 def test_the_truth_is_without_error_and_always_arrives() -> None:

@@ -137,9 +137,13 @@ def test_the_defaults_are_the_tuned_ones_and_the_published_ones_can_be_asked_for
     [
         (train_maze.main, ["--size", "14"], "the size of a maze is 14, expected an odd number"),
         (train_maze.main, ["--size", "65"], "the size of a maze is 65"),
-        (train_maze.main, ["--test-size", "21"], "--test-size 21 takes a screen of 24 x 24, and"),
+        (
+            train_maze.main,
+            ["--test-size", "21", "--model", "skip"],
+            "--test-size 21 takes a screen of 24 x 24, and --model skip sees 16 x 16",
+        ),
         (train_maze.main, ["--test-size", "16"], "the size of a maze is 16"),
-        (train_maze.main, ["--learner", "mixed"], "--learner mixed has no model skip"),
+        (train_maze.main, ["--learner", "mixed"], "--learner mixed has no model any-size"),
         (train_sokoban.main, ["--size", "6"], "the size of a Sokoban board is 6"),
         (train_sokoban.main, ["--boxes", "5"], "there are 5 boxes, expected 1 to 4"),
         (train_sokoban.main, ["--boards", "nowhere"], "cannot read boards from nowhere"),
@@ -159,9 +163,9 @@ def test_boards_that_are_too_large_for_the_network_are_refused(tmp_path: Path) -
     boards = tmp_path / "set.txt"
     boards.write_text("#" * 12 + "\n#@$.       #\n" + "#" * 12)
     with pytest.raises(UserError, match="boards of up to 12 x 12 cells, and --model skip sees 8"):
-        SokobanConfig(size=8, boards=str(boards)).check()
-    SokobanConfig(size=9, boards=str(boards)).check()
-    SokobanConfig(size=8, model="any-size", boards=str(boards)).check()
+        SokobanConfig(size=8, model="skip", boards=str(boards)).check()
+    SokobanConfig(size=9, model="skip", boards=str(boards)).check()
+    SokobanConfig(size=8, boards=str(boards)).check()
 
 
 def test_options_that_do_nothing_are_named() -> None:
@@ -172,9 +176,9 @@ def test_options_that_do_nothing_are_named() -> None:
 
 
 def test_a_second_test_set_is_larger_where_the_network_takes_it() -> None:
-    assert MazeConfig().second_size(21) is None
-    assert MazeConfig(model="any-size").second_size(21) == 21
-    assert MazeConfig(model="any-size", size=31).second_size(21) is None
-    assert MazeConfig(model="any-size", test_size=31).second_size(21) == 31
-    assert SokobanConfig().second_size(12) == 12
-    assert SokobanConfig(size=7).second_size(12) is None
+    assert MazeConfig(model="skip").second_size(21) is None
+    assert MazeConfig().second_size(21) == 21
+    assert MazeConfig(size=31).second_size(21) is None
+    assert MazeConfig(test_size=31).second_size(21) == 31
+    assert SokobanConfig(model="skip").second_size(12) == 12
+    assert SokobanConfig(model="skip", size=7).second_size(12) is None

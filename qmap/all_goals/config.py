@@ -18,7 +18,7 @@ from qmap.all_goals.worlds import (
 )
 from qmap.config import RunOptions, of_learning, of_q_map, of_run
 from qmap.envs.mazes import check_maze
-from qmap.envs.sokoban_boards import GOALS, check_board
+from qmap.envs.sokoban_boards import GOALS, LARGEST, check_board
 from qmap.envs.sokoban_text import read_boards
 from qmap.envs.walks import screen_size
 from qmap.utils.errors import UserError
@@ -36,9 +36,9 @@ class AllGoalsConfig(RunOptions):
     learner: str = of_learning(ALL_GOALS, "how goals are learned", choices=LEARNERS)
     steps: int = of_learning(1_000_000, "transitions to learn from", minimum=1)
     # Q-map.
-    model: str = of_q_map("skip", "the network", choices=MODELS)
+    model: str = of_q_map(ANY_SIZE, "the network", choices=MODELS)
     small_start: bool = of_q_map(True, "start with Q-values as large as Glorot's weights make them")
-    lr: float = of_q_map(1e-3, "learning rate (published 0.0001)", above=0)
+    lr: float = of_q_map(2e-3, "learning rate (published 0.0001)", above=0)
     clip: float = of_q_map(1000.0, "norm to which each gradient is clipped", above=0)
     batch: int = of_q_map(32, "transitions in an update", minimum=1)
     gamma: float = of_q_map(0.9, "discount factor of the distances", above=0, below=1)
@@ -192,8 +192,11 @@ class SokobanConfig(AllGoalsConfig):
 
     def test_sets(self) -> list[TestSet]:
         """Make the test sets."""
+        many = self.boxes > 2
+        if many:
+            say("searching the test boards: with more than 2 boxes that takes minutes")
         sets = [board_test_set(self.size, self.boxes, self.goals, self.test_worlds)]
-        if (size := self.second_size(12)) is not None:
+        if (size := self.second_size(self.size if many else LARGEST)) is not None:
             sets.append(board_test_set(size, self.boxes, self.goals, self.test_worlds // 5))
         if self.boards is not None:
             side = self.side if self.model != ANY_SIZE else None

@@ -52,7 +52,7 @@ class Evaluation:
         mean_squared_error: to the true Q-values, over worlds, goals and actions.
         mean_absolute_error_steps: of the number of steps that a Q-value stands for, over the
             actions and goals with a way. Predictions are first clipped to the values that the true
-            ones have, so that a value of 0 does not stand for endless steps.
+            ones have, so that a value of 0 does not stand for endless steps. None without ways.
         area_under_curve: the probability that a goal with a way has a higher value than one without
             (best action each, all worlds together); None where one of both is missing.
         bands: how often the greedy policy arrives, by distance.
@@ -60,7 +60,7 @@ class Evaluation:
 
     worlds: int
     mean_squared_error: float
-    mean_absolute_error_steps: float
+    mean_absolute_error_steps: float | None
     area_under_curve: float | None
     bands: list[Band]
 
@@ -72,12 +72,14 @@ def evaluate(predictor: Predictor, test_set: TestSet, gamma: float) -> Evaluatio
     counted = test_set.counted
     found = test_set.distances[test_set.distances < UNREACHABLE]
     reachable = (test_set.distances < UNREACHABLE) & counted[..., None]
-    steps = np.log(predicted[reachable].clip(gamma ** int(found.max()), 1)) / np.log(gamma)
+    least = gamma ** int(found.max(initial=0))
+    steps = np.log(predicted[reachable].clip(least, 1)) / np.log(gamma)
+    off = np.abs(steps - test_set.distances[reachable])
     away, arrived = follow(predictor, test_set)
     return Evaluation(
         worlds=len(test_set.worlds),
         mean_squared_error=float(np.square(predicted - true)[counted].mean(dtype=np.float64)),
-        mean_absolute_error_steps=float(np.abs(steps - test_set.distances[reachable]).mean()),
+        mean_absolute_error_steps=float(off.mean()) if len(off) else None,
         area_under_curve=area_under_curve(
             predicted.max(axis=-1)[counted], test_set.reachable[counted]
         ),
@@ -155,7 +157,7 @@ def table(evaluations: dict[str, Evaluation]) -> str:
     for name, each in evaluations.items():
         values = [
             f"{each.mean_squared_error:.5f}",
-            f"{each.mean_absolute_error_steps:.2f}",
+            _or_dash(each.mean_absolute_error_steps, ".2f"),
             _or_dash(each.area_under_curve, ".4f"),
             *(_or_dash(band.arrived, ".1%") for band in each.bands),
         ]

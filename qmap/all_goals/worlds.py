@@ -12,9 +12,11 @@ from qmap.envs.gridworld_paths import UNREACHABLE
 from qmap.envs.mazes import random_mazes
 from qmap.envs.sokoban_boards import Boards, Goals, joined, random_boards
 from qmap.envs.walks import Walks, Worlds, random_walks
+from qmap.utils.errors import UserError
 
 # Test sets are drawn from these streams, training from those of the run's seed.
 MAZES_SEED, BOARDS_SEED = np.random.SeedSequence(20_200_207).spawn(2)
+ROUNDS = 3  # of boards, until a test set has all of its own
 WALK = 16  # steps of a walk: how far ahead hindsight looks
 
 # From a source of randomness and a number to as many fresh worlds.
@@ -81,15 +83,26 @@ def maze_test_set(size: int, open_walls: float, count: int) -> TestSet:
 def board_test_set(size: int, boxes: int, goals: Goals, count: int) -> TestSet:
     """Return boards that can be solved, as they stand at the start.
 
-    A board whose search is given up (see `sokoban_search.MAX_STATES`) is left out for another.
+    A board whose search is given up (see `sokoban_search.MAX_STATES`) is left out for another,
+    three times at most; then there are fewer.
+
+    Raises:
+        UserError: not one was searched to its end.
     """
     generator = _generator(BOARDS_SEED, size, boxes)
     found, distances = [], []
-    while (missing := count - sum(map(len, found))) > 0:
-        boards = random_boards(generator, missing, size, boxes, goals)
-        after, exact = sokoban_search.distances_after(boards)
-        found.append(boards[exact])
-        distances.append(after[exact])
+    for _ in range(ROUNDS):
+        missing = count - sum(map(len, found))
+        if missing > 0:
+            boards = random_boards(generator, missing, size, boxes, goals)
+            after, exact = sokoban_search.distances_after(boards)
+            found.append(boards[exact])
+            distances.append(after[exact])
+    if not sum(map(len, found)):
+        raise UserError(
+            f"no board of {size} x {size} with {boxes} boxes was searched to its end within "
+            f"{sokoban_search.MAX_STATES:,} states; expected fewer boxes or smaller boards"
+        )
     boards = joined(found)
     return TestSet(
         f"sokoban-{size}-{boxes}", boards, _square(boards, size), np.concatenate(distances)
@@ -97,13 +110,22 @@ def board_test_set(size: int, boxes: int, goals: Goals, count: int) -> TestSet:
 
 
 def given_test_set(name: str, boards: Boards) -> tuple[TestSet, int]:
-    """Return a test set of given boards, and how many are left out because of their search."""
+    """Return a test set of given boards, and how many are left out because of their search.
+
+    Raises:
+        UserError: not one was searched to its end.
+    """
     distances = np.empty((len(boards), boards.side, boards.side, 4), np.uint16)
     exact = np.empty(len(boards), bool)
     n_boxes = boards.boxes.sum(axis=1)
     for number in np.unique(n_boxes):
         which = np.flatnonzero(n_boxes == number)
         distances[which], exact[which] = sokoban_search.distances_after(boards[which])
+    if not exact.any():
+        raise UserError(
+            f"none of the given boards was searched to its end within "
+            f"{sokoban_search.MAX_STATES:,} states; expected one at least that is"
+        )
     boards, distances = boards[exact], distances[exact]
     return TestSet(name, boards, _square(boards, boards.side), distances), int((~exact).sum())
 
