@@ -68,7 +68,10 @@ def test_any_of_our_worlds_can_be_observed() -> None:
 def test_what_cannot_be_observed_is_said() -> None:
     with pytest.raises(UserError, match=r"--env is missing"):
         main([])
-    with pytest.raises(UserError, match=r"FrozenLake-v1 has no coords_shape.*GoalGrid adds it"):
+    with pytest.raises(
+        UserError,
+        match=r"FrozenLake-v1 has no coordinates: expected coords_shape.*GoalGrid adds both",
+    ):
         main(["--env", "FrozenLake-v1"])
 
 
