@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import tensorflow as tf
 
 from qmap.agents.learner import Update
 from qmap.agents.q_map import QMapLearner
@@ -31,10 +32,11 @@ class AllGoals(QMapLearner):
         numbers: dict[bytes, int] = {}
         index = [numbers.setdefault(each.tobytes(), len(numbers)) for each in observations]
         _, first = np.unique(index, return_index=True)
-        # Each number of observations compiles the network anew: there shall be few.
-        spare = 2 ** (len(first) - 1).bit_length() - len(first)
-        frames = self.q_frames(observations[np.pad(first, (0, spare), mode="edge")])
-        return frames[index, goals[:, 0], goals[:, 1]]
+        return self.q_frames(observations[first])[index, goals[:, 0], goals[:, 1]]
+
+    @tf.function(reduce_retracing=True)  # for any number of observations, of any size
+    def _forward(self, observations: tf.Tensor) -> tf.Tensor:
+        return self.online(observations)
 
 
 def transitions(walks: Walks) -> Transitions:
