@@ -5,3 +5,5 @@ from gymnasium import register
 register(id="qmap/Montezuma-v0", entry_point="qmap.envs.montezuma:MontezumaEnv")
 register(id="qmap/Mario-v0", entry_point="qmap.envs.mario:MarioEnv")
 register(id="qmap/GridWorld-v0", entry_point="qmap.envs.gridworld:GridWorldEnv")
+register(id="qmap/Maze-v0", entry_point="qmap.envs.maze:MazeEnv")
+register(id="qmap/Sokoban-v0", entry_point="qmap.envs.sokoban:SokobanEnv")

@@ -65,23 +65,25 @@ def distances_after(level: Level, places: np.ndarray) -> np.ndarray:
         sources = np.zeros((len(chunk), len(MOVES), ROWS), np.uint32)
         bits = np.uint32(1) << (SCREEN_COL + next_cols - cols[:, None]).astype(np.uint32)
         np.put_along_axis(sources, next_rows[..., None], bits[..., None], axis=-1)
-        found = _flood(sources, free[cols][:, None])
+        found = flood(sources, free[cols][:, None])
         distances[start : start + CHUNK] = found.transpose(0, 2, 3, 1)
     return distances
 
 
-def _flood(sources: np.ndarray, free: np.ndarray) -> np.ndarray:
-    """Spread from the cells of `sources` over those of `free`, 32 cells in one operation.
+def flood(sources: np.ndarray, free: np.ndarray) -> np.ndarray:
+    """Spread from the cells of `sources` over those of `free`, a row in one operation.
+
+    A row is an unsigned integer of as many bits as it has cells, the lowest one leftmost.
 
     The step at which a cell is reached is collected in bit planes: plane k has the cells for
     whose step bit k is set.
 
     Args:
-        sources: (..., rows) uint32, the cells at distance 0.
-        free: (..., rows) uint32, broadcast to `sources`.
+        sources: (..., rows) of an unsigned type, the cells at distance 0.
+        free: (..., rows) of the same type, broadcast to `sources`.
 
     Returns:
-        (..., rows, 32) uint16.
+        (..., rows, bits) uint16, `UNREACHABLE` where there is no way.
     """
     front = sources.copy()
     spread = np.empty_like(front)
@@ -112,6 +114,6 @@ def _flood(sources: np.ndarray, free: np.ndarray) -> np.ndarray:
 
 
 def _unpacked(bits: np.ndarray) -> np.ndarray:
-    """Return the cells of packed rows, uint8 0 or 1: one more axis of 32."""
-    as_bytes = bits.astype("<u4", copy=False)[..., None].view(np.uint8)
+    """Return the cells of packed rows, uint8 0 or 1: one more axis, of the bits."""
+    as_bytes = bits.astype(bits.dtype.newbyteorder("<"), copy=False)[..., None].view(np.uint8)
     return np.unpackbits(as_bytes, axis=-1, bitorder="little")

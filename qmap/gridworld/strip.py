@@ -1,15 +1,15 @@
-"""Pictures of Q-frames in the grid world: what is seen, what is true, what is believed."""
+"""Pictures of Q-frames in worlds of cells: what is seen, what is true, what is believed."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from qmap.envs.gridworld_level import SCREEN_COL
 from qmap.utils.drawing import BACKGROUND, COLORS, DIM, TEXT, resize_into, write
 
 CELL = 3  # pixels of the picture that a cell is wide and high
 GAP, LABELS, TITLE = 6, 92, 26
 FREE_COLOR, WALL_COLOR, CHARACTER_COLOR = (222, 220, 212), (60, 66, 80), (220, 30, 30)
+BOX_COLOR, TARGET_COLOR = (201, 152, 84), (236, 170, 170)
 LINES = ("observation", "true Q-map", "learned")
 
 
@@ -22,8 +22,8 @@ def draw_strip(
 
     Args:
         title: one line of text above.
-        observations: (n, 28, 32, 3) uint8.
-        true: (n, 28, 32, 4) in [0, 1].
+        observations: (n, rows, cols, 3) uint8, of the grid world, mazes or Sokoban.
+        true: (n, rows, cols, 4) in [0, 1].
         learned: the same shape, clipped to [0, 1].
 
     Returns:
@@ -45,9 +45,12 @@ def draw_strip(
 
 
 def _seen(observations: np.ndarray) -> np.ndarray:
-    walls = observations[..., 2] > 0
-    colors = np.where(walls[..., None], WALL_COLOR, FREE_COLOR).astype(np.uint8)
-    colors[:, :, SCREEN_COL][observations[:, :, SCREEN_COL, 0] > 0] = CHARACTER_COLOR
+    red, green, blue = np.moveaxis(observations, -1, 0)
+    colors = np.full(observations.shape, FREE_COLOR, np.uint8)
+    colors[blue > 0] = TARGET_COLOR
+    colors[blue == 255] = WALL_COLOR
+    colors[green > 0] = BOX_COLOR
+    colors[red > 0] = CHARACTER_COLOR
     return colors
 
 

@@ -1,0 +1,26 @@
+"""Learn the ways to all cells of random mazes at once: `python -m qmap.train_maze`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from qmap.all_goals.config import MazeConfig
+from qmap.config import parse
+from qmap.utils import command_line
+from qmap.utils.interrupt import nothing_to_lose
+from qmap.utils.quiet import quiet
+
+PROGRAM = "qmap.train_maze"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train as the command line says; return the exit status."""
+    config = parse(MazeConfig, PROGRAM, __doc__, arguments)
+    # Only now is TensorFlow loaded, which takes seconds.
+    with quiet(), nothing_to_lose():
+        from qmap.all_goals.training import train
+    return train(config, PROGRAM, f"maze-{config.size}")
+
+
+if __name__ == "__main__":
+    command_line.run(main)
