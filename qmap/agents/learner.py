@@ -69,6 +69,13 @@ class Learner:
     def _forward(self, observations: tf.Tensor) -> tf.Tensor:
         return self.online(observations)
 
+    def _observe(self, observations: tf.Tensor) -> None:
+        """Take observations into the mean frame that both networks take away, if they do."""
+        online = getattr(self.online, "mean_frame", None)
+        if online is not None:
+            online.observe(observations)
+            self.target.mean_frame.follow(online)
+
     def _descend(self, tape: tf.GradientTape, loss: tf.Tensor) -> None:
         self.optimizer.apply(tape.gradient(loss, self.optimizer.variables))
 

@@ -1,13 +1,14 @@
 """The networks: screens in, the Q-frames of every action or the Q-values of a task out.
 
-All take a batch of uint8 observations, (batch, height, width, channels), and divide it by 255
-themselves. Convolutions use 'same' padding; weights start Glorot uniform, biases at zero. A
-convolution is written (channels, kernel, stride).
+All take a batch of uint8 observations, (batch, height, width, channels), and scale it themselves:
+they divide it by 255 or, centred, take the mean frame away first. Convolutions use 'same' padding;
+weights start Glorot uniform, biases at zero. A convolution is written (channels, kernel, stride).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -17,6 +18,10 @@ from qmap.agents.one_channel import OneChannelConv2DTranspose
 Convolution = tuple[int, int, int]
 
 NORM_EPSILON = 1e-12
+# What the last layers' weights are multiplied with for a small start.
+SMALL = 0.1
+# A sigmoid of this, 0.02, is what cross-entropy starts from: most cells are far away.
+LOW = -4.0
 
 
 class QNetwork(keras.Model):
@@ -26,26 +31,35 @@ class QNetwork(keras.Model):
         features: maps uint8 observations to what both streams begin with.
         advantage: layers from the features to A, one channel an action.
         value: layers from the features to V, one channel; empty without dueling.
+        sigmoid: whether Q-values are the sigmoid of what the streams give.
     """
 
-    features: Callable[[tf.Tensor], tf.Tensor]
+    features: Callable[[tf.Tensor], Any]
     advantage: list[keras.Layer]
     value: list[keras.Layer]
+    sigmoid = False
 
     def call(self, observations: tf.Tensor) -> tf.Tensor:
         """Map (batch, height, width, channels) uint8 to Q-values (batch, ..., actions) float32."""
+        outputs = self.logits(observations)
+        return tf.sigmoid(outputs) if self.sigmoid else outputs
+
+    def logits(self, observations: tf.Tensor) -> tf.Tensor:
+        """Map observations to what Q-values are made of: themselves, or their logits."""
         x = self.features(observations)
-        q_values = tf.cast(_through(self.advantage, x), tf.float32)
-        if self.value:
-            q_values = duel(tf.cast(_through(self.value, x), tf.float32), q_values)
-        return q_values
+        outputs = self.stream(self.advantage, x)
+        return duel(self.stream(self.value, x), outputs) if self.value else outputs
 
     def advantages(self, observations: tf.Tensor) -> tf.Tensor:
         """Map observations to A alone: V and the mean are the same for all actions.
 
         Which action is best can be told without computing V, which takes half of the decoders.
         """
-        return tf.cast(_through(self.advantage, self.features(observations)), tf.float32)
+        return self.stream(self.advantage, self.features(observations))
+
+    def stream(self, layers: list[keras.Layer], features: tf.Tensor) -> tf.Tensor:
+        """Send features through the layers of one stream; float32."""
+        return tf.cast(_through(layers, features), tf.float32)
 
 
 class ConvQFrames(QNetwork):
@@ -64,6 +78,13 @@ class ConvQFrames(QNetwork):
         last: (kernel, stride) of one more, which gives the Q-frames.
         dueling: add a second decoder with one output channel V and return V + A - mean(A).
         layer_norm: normalize the dense layers before their ELU.
+        centred: take the mean frame away, see `MeanFrame`; nothing else is trained with it.
+        frame_channels: channels of one frame of the stack, to show the newest frame and the
+            differences from each frame to the next in place of the stack; 0 shows the stack.
+        skip: add the encoder's outputs to those of the decoders that have the same shape, so that
+            what is where need not pass the bottleneck.
+        sigmoid: Q-values are the sigmoid of the output, and start near 0.
+        small_start: start with the last layers' weights a tenth as large.
     """
 
     def __init__(
@@ -77,9 +98,18 @@ class ConvQFrames(QNetwork):
         last: tuple[int, int],
         dueling: bool = True,
         layer_norm: bool = True,
+        centred: bool = False,
+        frame_channels: int = 0,
+        skip: bool = False,
+        sigmoid: bool = False,
+        small_start: bool = False,
         name: str = "q_map",
     ) -> None:
         super().__init__(name=name)
+        self.mean_frame = MeanFrame() if centred else None
+        self.frame_channels = frame_channels
+        self.skip = skip
+        self.sigmoid = sigmoid
         self.encoder = [
             keras.layers.Conv2D(*convolution, padding="same", activation="elu")
             for convolution in encoder
@@ -92,11 +122,40 @@ class ConvQFrames(QNetwork):
         self.advantage = _decoder(decoder, (n_actions, *last))
         self.value = _decoder(decoder, (1, *last)) if dueling else []
         self(tf.zeros((1, *observation_shape), tf.uint8))
+        lasts = [stream[-1] for stream in (self.advantage, self.value) if stream]
+        if small_start:
+            start_small([layer.kernel for layer in lasts])
+        if sigmoid:
+            # V alone where there are both: their sum is to be low.
+            lasts[-1].bias.assign(tf.fill(lasts[-1].bias.shape, LOW))
 
-    def features(self, observations: tf.Tensor) -> tf.Tensor:
-        """Map uint8 observations to the bottleneck's output, as large as the encoder's."""
-        x = _through(self.encoder, scaled(observations, self.compute_dtype))
-        return self.unflatten(_through(self.hidden, self.flatten(x)))
+    def features(self, observations: tf.Tensor) -> list[tf.Tensor]:
+        """Map uint8 observations to the bottleneck's output and what is to be added later.
+
+        Returns:
+            The bottleneck's output, as large as the encoder's; with skip connections also the
+            outputs of the encoder's layers, last first.
+        """
+        if self.mean_frame is None:
+            x = scaled(observations, self.compute_dtype)
+        else:
+            x = tf.cast(self.mean_frame(observations), self.compute_dtype)
+        if self.frame_channels:
+            older, newer = x[..., : -self.frame_channels], x[..., self.frame_channels :]
+            x = tf.concat((newer - older, x[..., -self.frame_channels :]), axis=-1)
+        encoded = []
+        for layer in self.encoder:
+            x = layer(x)
+            encoded.insert(0, x)
+        x = self.unflatten(_through(self.hidden, self.flatten(x)))
+        return [x, *encoded] if self.skip else [x]
+
+    def stream(self, layers: list[keras.Layer], features: list[tf.Tensor]) -> tf.Tensor:
+        """Send features through a decoder; float32."""
+        x, *encoded = features
+        for layer in layers:
+            x = layer(_plus_same_shape(x, encoded))
+        return tf.cast(x, tf.float32)
 
 
 class DenseQFrames(QNetwork):
@@ -109,6 +168,7 @@ class DenseQFrames(QNetwork):
         hidden: sizes of the dense layers, ELU after each.
         dueling: add a second dense output V and return V + A - mean(A).
         layer_norm: normalize the hidden layers before their ELU, and the outputs.
+        small_start: start with outputs a tenth as large.
     """
 
     def __init__(
@@ -120,6 +180,7 @@ class DenseQFrames(QNetwork):
         hidden: Sequence[int],
         dueling: bool = True,
         layer_norm: bool = True,
+        small_start: bool = False,
         name: str = "q_map",
     ) -> None:
         super().__init__(name=name)
@@ -137,6 +198,9 @@ class DenseQFrames(QNetwork):
                 keras.layers.Reshape((rows, cols, 1)),
             ]
         self(tf.zeros((1, *observation_shape), tf.uint8))
+        if small_start:
+            outputs = [stream[0] for stream in (self.advantage, self.value) if stream]
+            start_small([each.norm.gamma if layer_norm else each.dense.kernel for each in outputs])
 
     def features(self, observations: tf.Tensor) -> tf.Tensor:
         """Map uint8 observations to the last hidden layer's output."""
@@ -179,6 +243,42 @@ class DuelingDQN(QNetwork):
         return self.flatten(_through(self.encoder, scaled(observations, self.compute_dtype)))
 
 
+class MeanFrame(keras.Layer):
+    """Takes the mean of the observations away, pixel by pixel, and divides the rest by 32.
+
+    A screen is bright all over and nearly the same at every step; divided by 255, the character
+    is a few small numbers among thousands of large ones that never change. What is left without
+    the mean frame is what differs from screen to screen.
+
+    The mean is that of all observations that `observe` was given. It is not trained, but belongs
+    to the network's weights: a checkpoint has it, and the target network its copy.
+    """
+
+    CONTRAST = 32.0
+
+    def build(self, shape: tuple[int | None, ...]) -> None:
+        """Make room for the mean of observations (batch, height, width, channels)."""
+        zeros = {"initializer": "zeros", "trainable": False, "dtype": "float32"}
+        self.mean = self.add_weight(name="mean", shape=shape[1:], **zeros)
+        self.count = self.add_weight(name="count", shape=(), **zeros)
+
+    def call(self, observations: tf.Tensor) -> tf.Tensor:
+        """Map uint8 observations to float32 around 0."""
+        return (tf.cast(observations, tf.float32) - self.mean) / self.CONTRAST
+
+    def observe(self, observations: tf.Tensor) -> None:
+        """Take a batch of uint8 observations into the mean."""
+        count = self.count + float(observations.shape[0])
+        change = tf.reduce_sum(tf.cast(observations, tf.float32) - self.mean, axis=0)
+        self.mean.assign_add(change / count)
+        self.count.assign(count)
+
+    def follow(self, other: MeanFrame) -> None:
+        """Take the other's mean over."""
+        self.mean.assign(other.mean)
+        self.count.assign(other.count)
+
+
 class DenseNorm(keras.Layer):
     """A dense layer, normalized over its outputs if asked, then its activation."""
 
@@ -205,6 +305,24 @@ def scaled(observations: tf.Tensor, dtype: str) -> tf.Tensor:
 def duel(value: tf.Tensor, advantage: tf.Tensor) -> tf.Tensor:
     """V + A - mean over actions of A (Wang et al. 2016, equation 9)."""
     return value + advantage - tf.reduce_mean(advantage, axis=-1, keepdims=True)
+
+
+def start_small(weights: Sequence[keras.Variable]) -> None:
+    """Scale the weights of the last layers down, so that Q-values start a tenth as large.
+
+    Else the first updates unlearn large random Q-values. Their gradients, a hundred times as long
+    as later ones, fill Adam's second moments, which take thousands of updates to forget them.
+    """
+    for each in weights:
+        each.assign(each * SMALL)
+
+
+def _plus_same_shape(x: tf.Tensor, others: list[tf.Tensor]) -> tf.Tensor:
+    """Add the first of `others` that has the same shape, and take it out of them."""
+    for index, other in enumerate(others):
+        if other.shape == x.shape:
+            return x + others.pop(index)
+    return x
 
 
 def _decoder(

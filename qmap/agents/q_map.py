@@ -118,6 +118,8 @@ class QMapLearner(Learner):
         unknown_columns: what to do with cells that the next window did not show after the screen
             scrolled: "keep" leaves the old values there, as the published code does; "ignore"
             leaves those cells out of the loss and of the priority.
+        cross_entropy: take Q-values for probabilities, and instead of the squared error the
+            cross-entropy of the network's logits; the network must have a sigmoid output.
     """
 
     name = "q_map"
@@ -132,8 +134,10 @@ class QMapLearner(Learner):
         double_q: bool = True,
         double_order: DoubleOrder = "reference",
         unknown_columns: UnknownColumns = "keep",
+        cross_entropy: bool = False,
     ) -> None:
         super().__init__(make_network, learning_rate, clip_norm)
+        self.cross_entropy = cross_entropy
         self.gamma = gamma
         self.double_q = double_q
         self.double_order = double_order
@@ -187,6 +191,7 @@ class QMapLearner(Learner):
         lengths: tf.Tensor,
         weights: tf.Tensor,
     ) -> tuple[tf.Tensor, tf.Tensor]:
+        self._observe(observations)
         if not self.double_q:
             next_q = next_q_frames(self.online(next_observations), None)
         elif self.double_order == "reference":
@@ -205,9 +210,15 @@ class QMapLearner(Learner):
         n_known = tf.maximum(tf.reduce_sum(known, axis=[1, 2]), 1.0)
 
         with tf.GradientTape() as tape:
-            q_frames = tf.gather(self.online(observations), actions, axis=-1, batch_dims=1)
-            errors = (q_frames - targets) * known
-            losses = tf.reduce_sum(tf.square(errors), axis=[1, 2]) / n_known
+            if self.cross_entropy:
+                logits = tf.gather(self.online.logits(observations), actions, axis=-1, batch_dims=1)
+                q_frames = tf.sigmoid(logits)
+                losses = tf.nn.sigmoid_cross_entropy_with_logits(targets, logits) * known
+            else:
+                q_frames = tf.gather(self.online(observations), actions, axis=-1, batch_dims=1)
+                losses = tf.square((q_frames - targets) * known)
+            losses = tf.reduce_sum(losses, axis=[1, 2]) / n_known
             loss = tf.reduce_mean(tf.cast(weights, tf.float32) * losses)
+        errors = (q_frames - targets) * known
         self._descend(tape, loss)
         return loss, tf.reduce_sum(tf.abs(errors), axis=[1, 2]) / n_known
