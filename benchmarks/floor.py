@@ -13,15 +13,13 @@ import tensorflow as tf
 
 from benchmarks.stopwatch import Stopwatch
 from qmap.agents.dqn import DQNLearner
-from qmap.agents.learner import preferences
-from qmap.agents.q_map import QMapLearner
+from qmap.agents.learner import Learner, preferences
 from qmap.agents.replay import Transitions
 
 # One step of an emulator.
 Emulate = Callable[[], None]
 # From an environment to its emulator alone; the environment is afterwards as it was before.
 BareEmulator = Callable[[gymnasium.Env], AbstractContextManager[Emulate]]
-Learner = QMapLearner | DQNLearner
 # A part of a step, and the learners whose networks took part in it.
 Event = tuple[str, tuple[str, ...]]
 
@@ -103,18 +101,10 @@ def _updates(learners: list[Learner]) -> Callable[..., object]:
         values = []
         for learner in learners:
             # Returned, or TensorFlow would see that nobody needs them.
-            values += _next_values(learner, after)
+            values += learner.next_values(after)
             with tf.GradientTape() as tape:
                 loss = tf.reduce_mean(tf.square(learner.online(before)))
             learner.optimizer.apply(tape.gradient(loss, learner.optimizer.variables))
         return values
 
     return updates
-
-
-def _next_values(learner: Learner, after: tf.Tensor) -> list[tf.Tensor]:
-    """Of the network that picks the next action, only what that takes; of the other, all."""
-    picking, giving = learner.online, learner.target
-    if isinstance(learner, QMapLearner) and learner.double_order == "reference":
-        picking, giving = giving, picking
-    return [preferences(picking, after), giving(after)]

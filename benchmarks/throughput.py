@@ -30,8 +30,13 @@ class BenchmarkConfig:
     workload: list[str] = option(
         list(WORKLOADS[:3]), "what to measure", choices=WORKLOADS, nargs="+"
     )
-    steps: int = option(1000, "agent steps, or updates of the grid world, to measure", minimum=100)
-    warmup: int = option(100, "steps before that", minimum=8)
+    steps: int = option(
+        1000,
+        "agent steps to measure, in blocks of 100: at least one; of the grid world a fourth of "
+        "them in updates",
+        minimum=100,
+    )
+    warmup: int = option(100, "steps before that, at least 8", minimum=8)
     dqn: bool = option(True, "without the task learner")
     qmap: bool = option(True, "without the Q-map")
     envs: int = option(1, "copies of the game", minimum=1)

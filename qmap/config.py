@@ -1,80 +1,277 @@
-"""Everything a training on a game can be told, in one flat list."""
+"""Everything a training can be told, in flat lists: each option stands here once.
+
+Values that do not fit together are refused, and options that do nothing are named, before
+TensorFlow is loaded: `parse` sees to both.
+"""
 
 from __future__ import annotations
 
-import dataclasses
-import math
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar
 
-from qmap.agents.settings import AgentSettings
 from qmap.utils import command_line
-from qmap.utils.command_line import option
+from qmap.utils.command_line import option, options_of, shown
 from qmap.utils.errors import UserError
 from qmap.utils.run_folder import CONFIG, read_config
 
 Config = TypeVar("Config", bound="RunOptions")
 
+GROUPS = ("what to learn", "exploration", "Q-map", "DQN", "replay", "run", "machine")
+of_learning = partial(option, group=GROUPS[0])
+of_exploration = partial(option, group=GROUPS[1])
+of_q_map = partial(option, group=GROUPS[2])
+of_dqn = partial(option, group=GROUPS[3])
+of_replay = partial(option, group=GROUPS[4])
+of_run = partial(option, group=GROUPS[5])
+of_machine = partial(option, group=GROUPS[6])
+
+# What leaves options without effect, by the attribute that they need; else it is the flag that
+# turns this attribute off.
+WITHOUT = {
+    "learns": "--no-dqn and --no-qmap",
+    "uses_targets": "--no-dqn and --no-double",
+    "prioritizes": "--alpha 0",
+    "copies": "--soft-target",
+}
+
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What every training can be told: how the Q-map learns, and how the run is kept."""
+    """What every training can be told: how it learns, how the run is kept, where it computes."""
 
-    double: bool = option(True, "no double Q-learning")
-    double_order: str = option(
+    # What to learn.
+    double: bool = of_learning(True, "no double Q-learning", needs=["learns"])
+    # Q-map.
+    double_order: str = of_q_map(
         "reference",
         "who picks the next action in the Q-map: the target network (reference) or the online one",
+        needs=["qmap", "double"],
         choices=("reference", "usual"),
     )
-    unknown_columns: str = option(
+    unknown_columns: str = of_q_map(
         "keep",
         "targets of cells that the next window did not show: old values, or left out of the loss",
+        needs=["qmap"],
         choices=("keep", "ignore"),
     )
-    seed: int = option(0, "seed of all random numbers", minimum=0, maximum=2**31 - 1)
-    path: str = option("qmap_results", "folder of the results", metavar="DIR")
-    load: str | None = option(None, "checkpoint to start from", metavar="CKPT")
-    resume: str | None = option(None, "folder of a run to continue", metavar="RUN_DIR")
-    render: bool = option(False, "show what the agent sees and believes in a window")
-    save_every: int = option(50_000, "steps between snapshots for --resume", minimum=1)
-    deterministic: bool = option(False, "make equal runs equal bit for bit, more slowly")
-    precision: str = option(
+    # Run.
+    seed: int = of_run(0, "seed of all random numbers", minimum=0, maximum=2**31 - 1)
+    path: str = of_run("qmap_results", "folder of the results", metavar="DIR")
+    load: str | None = of_run(None, "checkpoint to start from", needs=["learns"], metavar="CKPT")
+    resume: str | None = of_run(
+        None, "folder of a run to continue", may_differ=True, metavar="RUN_DIR"
+    )
+    render: bool = of_run(
+        False, "show what the agent sees and believes in a window", may_differ=True
+    )
+    tensorboard: bool = of_run(False, "write the logs as TensorBoard events too", may_differ=True)
+    save_every: int = of_run(50_000, "steps between snapshots for --resume", minimum=1)
+    keep: int = of_run(
+        3,
+        "checkpoints for --load that are kept, the newest ones; 0 keeps all",
+        may_differ=True,
+        minimum=0,
+    )
+    keep_moments: bool = of_run(
+        False,
+        "checkpoints for --load hold the optimizer's moments too, and are larger",
+        may_differ=True,
+        needs=["learns"],
+    )
+    # Machine.
+    deterministic: bool = of_machine(
+        False, "make equal runs equal bit for bit, more slowly", needs=["learns"]
+    )
+    precision: str = of_machine(
         "float32",
         "what the convolutions multiply in; bfloat16 is faster where the machine has it",
+        needs=["learns"],
         choices=("float32", "bfloat16"),
     )
-    device: str = option("auto", "where the networks run", choices=("auto", "cpu", "gpu"))
+    device: str = of_machine(
+        "auto",
+        "where the networks run",
+        may_differ=True,
+        needs=["learns"],
+        choices=("auto", "cpu", "gpu"),
+    )
+
+    def check(self) -> None:
+        """Refuse options that do not fit together.
+
+        Raises:
+            UserError: they do not.
+        """
+
+    def remarks(self, typed: Collection[str]) -> Iterator[str]:
+        """Say which options do nothing, a line each.
+
+        Args:
+            typed: names of the options that the user typed; nobody is told of defaults.
+        """
+        known = options_of(type(self))
+        idle: dict[str, list[str]] = {}
+        for name in typed:
+            for need in known[name].needs:
+                # A training that never lacks it has no such attribute.
+                if not getattr(self, need, True):
+                    why = WITHOUT.get(need) or known[need].flag
+                    idle.setdefault(why, []).append(known[name].flag)
+                    break
+        for why, flags in idle.items():
+            yield f"{', '.join(flags)} {'does' if len(flags) == 1 else 'do'} nothing with {why}"
 
 
 @dataclass(frozen=True)
-class TrainingConfig(AgentSettings, RunOptions):
-    """Everything a training on a game can be told; the defaults are those of the paper."""
+class TrainingConfig(RunOptions):
+    """Everything a training on a game can be told; the defaults are those of the paper.
 
-    dqn: bool = option(True, "do not learn the task: explore with the Q-map alone")
-    qmap: bool = option(True, "do not learn the Q-map: a DQN that explores epsilon-greedily")
-    dqn_lr: float = option(1e-4, "learning rate of the DQN", above=0)
-    dqn_gamma: float = option(0.99, "discount factor of the task", above=0, below=1)
-    dqn_clip: float = option(1000.0, "norm to which each gradient of the DQN is clipped", above=0)
-    qmap_lr: float = option(3e-4, "learning rate of the Q-map", above=0)
-    qmap_gamma: float = option(0.9, "discount factor of the distances", above=0, below=1)
-    qmap_clip: float = option(1000.0, "the same norm for the Q-map", above=0)
-    stop_at: int | None = option(
-        None, "stop after so many steps, in the middle of the schedules", minimum=1
+    Counts are in steps of the environments, all of them together.
+    """
+
+    # What to learn.
+    dqn: bool = of_learning(True, "do not learn the task: explore with the Q-map alone")
+    qmap: bool = of_learning(True, "do not learn the Q-map: a DQN that explores epsilon-greedily")
+    steps: int = of_learning(
+        5_000_000, "agent steps to train for; all schedules span them", minimum=1
     )
-    envs: int = option(1, "copies of the game, in a process each if more than one", minimum=1)
-    videos: bool = option(True, "record no videos")
-    checkpoint_every: int = option(100_000, "steps between checkpoints for --load", minimum=1)
+    # Exploration.
+    first_exploration: float = of_exploration(
+        1.0, "share of exploring steps at first", needs=["dqn"], minimum=0, maximum=1
+    )
+    last_exploration: float = of_exploration(
+        0.05, "and at the end", needs=["dqn"], minimum=0, maximum=1
+    )
+    first_random: float = of_exploration(
+        0.1,
+        "share of random steps at first, once goals are in use",
+        needs=["qmap"],
+        minimum=0,
+        maximum=1,
+    )
+    last_random: float = of_exploration(
+        0.05, "and at the end", needs=["qmap"], minimum=0, maximum=1
+    )
+    min_goal: int = of_exploration(
+        15, "goals are at least this many steps away", needs=["qmap"], minimum=1
+    )
+    max_goal: int = of_exploration(30, "and at most this many", needs=["qmap"], minimum=1)
+    greedy_bias: float = of_exploration(
+        0.5,
+        "probability to prefer goals in the DQN's direction",
+        needs=["qmap", "dqn"],
+        minimum=0,
+        maximum=1,
+    )
+    timer_bonus: float = of_exploration(
+        0.5, "share of extra steps allowed to reach a goal", needs=["qmap"], minimum=0
+    )
+    # Q-map.
+    qmap_lr: float = of_q_map(3e-4, "learning rate of the Q-map", needs=["qmap"], above=0)
+    qmap_gamma: float = of_q_map(
+        0.9, "discount factor of the distances", needs=["qmap"], above=0, below=1
+    )
+    qmap_clip: float = of_q_map(
+        1000.0, "norm to which each gradient of the Q-map is clipped", needs=["qmap"], above=0
+    )
+    # DQN. Its discount factor is also that of the logged returns, whoever acts.
+    dqn_lr: float = of_dqn(1e-4, "learning rate of the DQN", needs=["dqn"], above=0)
+    dqn_gamma: float = of_dqn(0.99, "discount factor of the task", above=0, below=1)
+    dqn_clip: float = of_dqn(1000.0, "the same norm for the DQN", needs=["dqn"], above=0)
+    # Replay, and when the learners train on it.
+    replay: int = of_replay(500_000, "frames that the replay holds", needs=["learns"], minimum=100)
+    learning_starts: int = of_replay(
+        1_000, "steps before training starts", needs=["learns"], minimum=1
+    )
+    train_every: int = of_replay(
+        4, "steps from one training of both learners to the next", needs=["learns"], minimum=1
+    )
+    target_every: int = of_replay(
+        1_000,
+        "steps between copies to the target networks",
+        needs=["learns", "uses_targets"],
+        minimum=1,
+    )
+    batch: int = of_replay(32, "transitions in a training batch", needs=["learns"], minimum=1)
+    n_steps: int = of_replay(1, "steps in a transition", needs=["learns"], minimum=1, maximum=100)
+    alpha: float = of_replay(
+        0.6, "prioritization: 0 none, 1 full", needs=["learns"], minimum=0, maximum=1
+    )
+    epsilon: float = of_replay(
+        1e-6, "added to the errors for the priorities", needs=["learns", "prioritizes"], above=0
+    )
+    beta: float = of_replay(
+        0.4,
+        "first importance exponent, rising to 1",
+        needs=["learns", "prioritizes"],
+        minimum=0,
+        maximum=1,
+    )
+    stack: int = of_replay(3, "frames in an observation", minimum=1, maximum=16)
+    skip: int = of_replay(2, "steps between two frames of an observation", minimum=1, maximum=16)
+    # Run.
+    stop_at: int | None = of_run(
+        None, "stop after so many steps, in the middle of the schedules", may_differ=True, minimum=1
+    )
+    videos: bool = of_run(True, "record no videos", may_differ=True)
+    checkpoint_every: int = of_run(100_000, "steps between checkpoints for --load", minimum=1)
+    # Machine.
+    envs: int = of_machine(1, "copies of the game, in a process each if more than one", minimum=1)
+    env_timeout: float = of_machine(
+        60.0, "seconds that an environment may take for anything it does", may_differ=True, above=0
+    )
 
     @property
     def last_step(self) -> int:
         """The step after which the run ends."""
         return self.steps if self.stop_at is None else min(self.stop_at, self.steps)
 
+    @property
+    def learns(self) -> bool:
+        """Whether anything is learned; else the agent is random."""
+        return self.dqn or self.qmap
 
-# What may differ when a run goes on: how long it is watched and how, not what it computes.
-MAY_DIFFER = ("resume", "render", "videos", "stop_at", "device", "rom", "game_dir")
+    @property
+    def uses_targets(self) -> bool:
+        """Whether a target network is ever asked: the Q-map alone asks it in double Q-learning."""
+        return self.dqn or self.double
+
+    @property
+    def prioritizes(self) -> bool:
+        """Whether some transitions are drawn more often than others."""
+        return self.alpha > 0
+
+    def check(self) -> None:
+        """Refuse options that do not fit together; see `RunOptions.check`."""
+        super().check()
+        if self.min_goal > self.max_goal:
+            raise UserError(f"--min-goal {self.min_goal} is above --max-goal {self.max_goal}")
+        needed = (self.stack - 1) * self.skip + 2
+        if self.learns and self.replay // self.envs < needed:
+            raise UserError(
+                f"--replay {self.replay} is too small: expected at least {needed * self.envs} "
+                f"for --stack {self.stack}, --skip {self.skip} and --envs {self.envs}"
+            )
+
+    def remarks(self, typed: Collection[str]) -> Iterator[str]:
+        """Say which options do nothing; see `RunOptions.remarks`."""
+        yield from super().remarks(typed)
+        starts, end = self.learning_starts, self.last_step
+        if self.stop_at is not None and self.stop_at > self.steps:
+            yield f"--stop-at {self.stop_at:,} does nothing: the run ends at --steps {self.steps:,}"
+        if not self.learns:
+            yield "with --no-dqn and --no-qmap the agent is random and learns nothing"
+        elif starts > end:
+            yield f"nothing is learned: --learning-starts {starts:,} is beyond the end at {end:,}"
+        elif self.qmap and 2 * starts >= end:
+            yield (
+                f"no goals are chosen: that begins at step {2 * starts:,}, twice "
+                f"--learning-starts, and the run ends at {end:,}"
+            )
 
 
 def parse(
@@ -82,66 +279,76 @@ def parse(
 ) -> Config:
     """Return the configuration: from the command line, or from the run that is to be continued.
 
+    Options that do nothing are named on standard error.
+
+    Args:
+        config: what the program can be told.
+        program: the module that is run, "qmap.train_montezuma" for one.
+        description: what `--help` says first.
+        arguments: what was typed, if not the command line.
+
     Raises:
-        UserError: a flag contradicts the run's own configuration, or that is damaged.
+        UserError: options do not fit together, a flag contradicts the run's own configuration, or
+            that is damaged.
     """
-    typed = command_line.typed(config, description, arguments, program)
-    if "resume" not in typed:
-        return config(**typed)
+    typed = command_line.typed(config, description, arguments, program, GROUPS)
+    values = typed if "resume" not in typed else _resumed(config, program, typed)
+    parsed = config(**values)
+    parsed.check()
+    for remark in parsed.remarks(typed):
+        print(f"note: {remark}", file=sys.stderr)
+    return parsed
+
+
+def nothing_left(
+    done: int, steps: int, stop_at: int | None = None, unit: str = "steps"
+) -> str | None:
+    """Say why a run that is resumed has nothing left to do; None if it has.
+
+    Args:
+        done: steps that it has.
+        steps: those of the whole run.
+        stop_at: where it is asked to stop before that.
+        unit: what is counted.
+    """
+    if done >= steps:
+        return (
+            f"is finished: all of its {steps:,} {unit} are done; --load starts a new run from its "
+            "last checkpoint"
+        )
+    if stop_at is not None and done >= stop_at:
+        return (
+            f"has done {done:,} of its {steps:,} {unit}, and --stop-at {stop_at:,} asks for no "
+            "more: give a later one"
+        )
+    return None
+
+
+def _resumed(config: type[Config], program: str, typed: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of the run to be continued, with those that were typed and may differ."""
     folder = Path(typed["resume"])
     if not folder.is_dir():
         raise UserError(f"there is no run {folder}; expected the folder of a run, with config.json")
-    stored = read_config(folder, program)
-    _check(config, stored, folder / CONFIG)
-    resumed = config(**stored)
-    defaults = config()
-    for name, value in typed.items():
-        if name not in MAY_DIFFER and getattr(resumed, name) != value:
-            flag = command_line.flag_of(name, getattr(defaults, name))
-            given = flag if isinstance(value, bool) else f"{flag} {value}"
+    known = options_of(config)
+    # What did not exist yet when the run began has its default.
+    stored = {name: option.default for name, option in known.items()}
+    for name, value in read_config(folder, program).items():
+        if name not in known:
             raise UserError(
-                f"{given} contradicts the run, which has {getattr(resumed, name)}: leave the flag "
-                "out, or start a new run"
-            )
-    return dataclasses.replace(resumed, **{"render": False, **typed})
-
-
-def _check(config: type[Config], stored: dict[str, Any], path: Path) -> None:
-    """Refuse stored options that the command line would not have let through."""
-    fields = {field.name: field for field in dataclasses.fields(config)}
-    hints = get_type_hints(config)
-    for name, value in stored.items():
-        if name not in fields:
-            raise UserError(
-                f"{path} is of another version: there is no option {name!r}; start a new run"
+                f"{folder / CONFIG} is of another version: there is no option {name!r}; start a "
+                "new run"
             )
         try:
-            _check_option(hints[name], fields[name].metadata, value)
+            stored[name] = known[name].check(value)
         except ValueError as error:
-            shown = repr(value) if len(repr(value)) < 50 else f"{repr(value)[:50]}..."
-            raise UserError(f"{path} is damaged: {name} is {shown}, expected {error}") from error
-
-
-def _check_option(hint: Any, metadata: Mapping[str, Any], value: Any) -> None:
-    """Raise a ValueError that says what is expected if the option cannot have this value."""
-    kinds = get_args(hint) or (hint,)
-    if value is None and type(None) in kinds:
-        return
-    if get_origin(hint) is list:
-        if not isinstance(value, list) or not all(isinstance(item, kinds) for item in value):
-            raise ValueError(f"a list of {kinds[0].__name__}")
-        return
-    # JSON writes a float that is whole as one, and Python takes a bool for an int.
-    fits = type(value) in kinds or (type(value) is int and float in kinds)
-    if not fits or (isinstance(value, float) and not math.isfinite(value)):
-        raise ValueError(" or ".join(kind.__name__ for kind in kinds))
-    if metadata["choices"] and value not in metadata["choices"]:
-        raise ValueError(f"one of {', '.join(metadata['choices'])}")
-    minimum, maximum, above, below = metadata["bounds"]
-    if (
-        (minimum is not None and value < minimum)
-        or (maximum is not None and value > maximum)
-        or (above is not None and value <= above)
-        or (below is not None and value >= below)
-    ):
-        raise ValueError("a value that its flag allows")
+            raise UserError(
+                f"{folder / CONFIG} is damaged: {name} is {shown(value)}, expected {error}"
+            ) from error
+    for name, value in typed.items():
+        if not known[name].may_differ and stored[name] != value:
+            raise UserError(
+                f"{known[name].written(value)} contradicts the run, which has {stored[name]}: "
+                "leave the flag out, or start a new run"
+            )
+    # A window is for the terminal that it was asked for in.
+    return {**stored, "render": False, **typed}

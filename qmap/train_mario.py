@@ -11,13 +11,12 @@ from functools import partial
 
 import gymnasium
 
-from qmap.config import TrainingConfig, parse
+from qmap.config import TrainingConfig, of_learning, of_machine, parse
 from qmap.envs.games import GAMES
 from qmap.experiment import Experiment
 from qmap.launch import train
 from qmap.recording import Bests, Episode
 from qmap.utils import command_line
-from qmap.utils.command_line import option
 
 PROGRAM = "qmap.train_mario"
 
@@ -26,10 +25,19 @@ PROGRAM = "qmap.train_mario"
 class MarioConfig(TrainingConfig):
     """What the training can be told, and on which level of which game it runs."""
 
-    game: str = option("super_mario", "the game", choices=tuple(GAMES))
-    level: str = option("1.1", "world and level", metavar="W.L")
-    rom: str | None = option(None, "the ROM, if not in the game's folder", metavar="FILE")
-    game_dir: str | None = option(None, "the game's folder", metavar="DIR")
+    game: str = of_learning("super_mario", "the game", choices=tuple(GAMES))
+    level: str = of_learning("1.1", "world and level", metavar="W.L")
+    rom: str | None = of_machine(
+        None, "the ROM, if not in the game's folder", may_differ=True, metavar="FILE"
+    )
+    game_dir: str | None = of_machine(None, "the game's folder", may_differ=True, metavar="DIR")
+
+    def check(self) -> None:
+        """Refuse a level or a ROM that is not there, too; see `RunOptions.check`."""
+        super().check()
+        game = GAMES[self.game]
+        game.state_name(self.level)
+        game.find_rom(game.find_folder(self.game_dir), self.rom)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -154,7 +154,7 @@ def three_steps(learner: QMapLearner | DQNLearner, figures: Figures) -> dict[str
     else:
         measured = {"outputs": learner.q_values(figures["obs"])}
     measured["td_errors"] = np.array(
-        [learner.train(batch, figures["weights"])[1] for _ in figures["td_errors"]]
+        [learner.train(batch, figures["weights"]).errors for _ in figures["td_errors"]]
     )
     measured["online_after_3"] = learner.online.get_weights()
     return measured

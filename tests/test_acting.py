@@ -15,8 +15,12 @@ SHAPE = (12, 16, 3)
 def make_networks(seed: int = 0) -> OnlineNetworks:
     keras.utils.set_random_seed(seed)
     small = {"encoder": [(4, 4, 2)], "hidden": [11]}
-    q_map = QMapLearner(lambda: ConvQFrames(SHAPE, 5, **small, decoder=[(4, 4, 2)], last=(4, 1)))
-    return OnlineNetworks(q_map, DQNLearner(lambda: DuelingDQN(SHAPE, 5, **small)))
+    learning = {"learning_rate": 1e-3, "gamma": 0.9, "clip_norm": 1000.0}
+    decoder = {"decoder": [(4, 4, 2)], "last": (4, 1)}
+    return OnlineNetworks(
+        QMapLearner(lambda: ConvQFrames(SHAPE, 5, **small, **decoder), **learning),
+        DQNLearner(lambda: DuelingDQN(SHAPE, 5, **small), **learning),
+    )
 
 
 def observations(count: int = 20) -> np.ndarray:

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qmap.agents.agent import Agent, AgentSettings
+from qmap.agents.agent import Agent
 from qmap.agents.dqn import DQNLearner
 from qmap.agents.exploration import Kind
 from qmap.agents.networks import ConvQFrames, DuelingDQN
 from qmap.agents.q_map import QMapLearner
 from qmap.agents.replay import Transitions
+from qmap.config import TrainingConfig
 from qmap.utils import checkpoint
 
 FRAME_SHAPE, COORDS_SHAPE, N_ACTIONS = (8, 8, 1), (4, 4), 3
@@ -109,7 +110,7 @@ def agent_with(
         "replay": 300,
     }
     agent = Agent(
-        AgentSettings(**{**settings, **changes}),
+        TrainingConfig(**{**settings, **changes}),
         frame_shape=FRAME_SHAPE,
         coords_shape=COORDS_SHAPE,
         n_actions=N_ACTIONS,
@@ -184,7 +185,7 @@ def test_importance_is_made_up_for_more_and_more() -> None:
 
 
 def test_the_settings_of_the_paper_are_the_defaults() -> None:
-    settings = AgentSettings()
+    settings = TrainingConfig()
     assert (settings.steps, settings.learning_starts, settings.replay) == (5_000_000, 1000, 500_000)
     assert (settings.train_every, settings.target_every, settings.batch) == (4, 1000, 32)
     assert (settings.alpha, settings.epsilon, settings.beta) == (0.6, 1e-6, 0.4)

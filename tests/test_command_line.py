@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 from typing import Any
 
 import pytest
 
-from qmap.utils.command_line import flag_of, option, parse, run, typed
+from qmap.utils.command_line import called_as, option, options_of, parse, run, typed
 from qmap.utils.errors import UserError
 
 
@@ -60,9 +63,40 @@ def test_both_spellings_of_a_flag_are_taken() -> None:
 
 
 def test_a_flag_is_the_name_of_its_field() -> None:
-    assert flag_of("train_every", 4) == "--train-every"
-    assert flag_of("dqn", True) == "--no-dqn"
-    assert flag_of("render", False) == "--render"
+    flags = {name: each.flag for name, each in options_of(Options).items()}
+    assert flags["train_every"] == "--train-every"
+    assert flags["dqn"] == "--no-dqn"
+    assert flags["render"] == "--render"
+
+
+@pytest.mark.parametrize(
+    ("text", "steps"),
+    [("1e6", 10**6), ("5E5", 500_000), ("1_000_000", 10**6), ("1.5e3", 1500), ("7.0", 7)],
+)
+def test_whole_numbers_may_be_written_as_people_write_them(text: str, steps: int) -> None:
+    found = type_in(f"--steps {text}")["steps"]
+    assert (found, type(found)) == (steps, int)
+
+
+def test_a_value_in_a_file_is_held_to_what_the_command_line_takes() -> None:
+    known = options_of(Options)
+    assert known["lr"].check(0.5) == known["lr"].read("0.5") == 0.5
+    assert type(known["freqs"].check([1])[0]) is float, "JSON may write a whole number without .0"
+    assert known["seed"].check(None) is None
+    for name, value, said in [
+        ("steps", 0, "a whole number at least 1"),
+        ("steps", 7.0, "a whole number at least 1"),
+        ("steps", "7", "a whole number at least 1"),
+        ("steps", True, "a whole number at least 1"),
+        ("steps", None, "a whole number at least 1"),
+        ("lr", 10**400, "a number above 0 and below 1"),
+        ("level", "9.9", "one of 1.1, 1.2"),
+        ("dqn", 1, "true or false"),
+        ("without", "a", "a list, each text"),
+        ("freqs", [1.0, -1.0], "a number at least 0"),
+    ]:
+        with pytest.raises(ValueError, match=f"^{said}$"):
+            known[name].check(value)
 
 
 @pytest.mark.parametrize(
@@ -76,6 +110,10 @@ def test_a_flag_is_the_name_of_its_field() -> None:
         ("--steps 0", "'0' given, expected a whole number at least 1"),
         ("--steps -5", "'-5' given, expected a whole number at least 1"),
         ("--steps 1.5", "'1.5' given, expected a whole number"),
+        ("--steps 1e-1", "'1e-1' given, expected a whole number"),
+        ("--steps 1e999999999", "expected a whole number"),
+        ("--steps inf", "expected a whole number"),
+        ("--steps nan", "expected a whole number"),
         ("--steps many", "'many' given, expected a whole number"),
         ("--steps " + "9" * 5000, "expected a whole number"),
         ("--train-every 11", "'11' given, expected a whole number at least 1 and at most 10"),
@@ -84,7 +122,7 @@ def test_a_flag_is_the_name_of_its_field() -> None:
         ("--lr nan", "'nan' given, expected a number"),
         ("--lr inf", "'inf' given, expected a number"),
         ("--lr x", "'x' given, expected a number"),
-        ("--level 9.9", "invalid choice: '9.9'"),
+        ("--level 9.9", "'9.9' given, expected one of 1.1, 1.2"),
         ("--seed -1", "'-1' given, expected a whole number at least 0"),
         ("--render yes", "unrecognized arguments: yes"),
         ("--without", "expected at least one argument"),
@@ -100,10 +138,11 @@ def test_what_cannot_be_understood_is_one_line_and_exit_status_2(
     output = capsys.readouterr()
     assert exit_.value.code == 2
     assert output.out == ""
-    assert output.err.startswith("program: ")
+    assert output.err.startswith("python -m program: ")
     assert output.err.endswith("\n")
     assert output.err.count("\n") == 1
     assert said in output.err
+    assert len(output.err) < 200
 
 
 def test_a_line_break_in_a_value_does_not_make_a_second_line(
@@ -115,13 +154,46 @@ def test_a_line_break_in_a_value_does_not_make_a_second_line(
         assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_help_lists_every_flag_with_its_default(capsys: pytest.CaptureFixture[str]) -> None:
+def help_of(options: type, capsys: pytest.CaptureFixture[str], *groups: str) -> str:
+    """What --help prints, in one line."""
     with pytest.raises(SystemExit) as exit_:
-        type_in("--help")
-    output = capsys.readouterr().out
+        typed(options, "A program.", ["--help"], "program", groups)
     assert exit_.value.code == 0
+    return " ".join(capsys.readouterr().out.split())
+
+
+def test_help_lists_every_flag_with_its_default(capsys: pytest.CaptureFixture[str]) -> None:
+    output = help_of(Options, capsys)
     for text in ("--no-dqn", "--render", "--train-every N", "(default 4)", "{1.1,1.2}", "100 %"):
         assert text in output
+    assert output.startswith("usage: python -m program [options] A program.")
+
+
+def test_help_groups_the_options_in_the_order_that_is_asked_for(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    @dataclass
+    class Grouped:
+        speed: int = option(1_000_000, "how fast", group="machine")
+        what: str = option("", "what to do", group="task")
+        which: list[str] = option(["a", "b"], "which of them", nargs="+", group="task")
+
+    output = help_of(Grouped, capsys, "task", "machine")
+    assert output.index("task:") < output.index("--what") < output.index("machine:")
+    assert output.index("machine:") < output.index("--speed")
+    assert "what to do --which" in output, "an empty default is not shown"
+    assert "(default a b)" in output
+    assert "(default 1_000_000)" in output
+
+
+def test_a_program_names_itself_as_it_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    main = ModuleType("__main__")
+    monkeypatch.setitem(sys.modules, "__main__", main)
+    main.__spec__ = ModuleSpec("qmap.utils.plot", None)
+    assert called_as() == "python -m qmap.utils.plot"
+    main.__spec__ = None
+    monkeypatch.setattr(sys, "argv", ["/somewhere/train.py", "--steps"])
+    assert called_as() == "train.py"
 
 
 def test_a_user_error_is_one_line_and_exit_status_2(capsys: pytest.CaptureFixture[str]) -> None:

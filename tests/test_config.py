@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from qmap.config import TrainingConfig, parse
+from qmap.config import GROUPS, WITHOUT, TrainingConfig, nothing_left, parse
 from qmap.train_gridworld import GridWorldConfig
+from qmap.train_mario import MarioConfig
+from qmap.utils.command_line import options_of
 from qmap.utils.errors import UserError
 
 PROGRAM = "qmap.train_montezuma"
@@ -122,3 +126,143 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
         resume(tmp_path / "nowhere")
     with pytest.raises(UserError, match="cannot read"):
         resume(tmp_path)
+
+
+@pytest.mark.parametrize("config", [TrainingConfig, MarioConfig, GridWorldConfig])
+def test_every_option_has_its_words_its_group_and_a_default_that_it_allows(config: type) -> None:
+    known = options_of(config)
+    assert set(known) == {field.name for field in dataclasses.fields(config)}
+    for each in known.values():
+        assert each.help, each.name
+        assert each.group in GROUPS, each.name
+        assert each.check(each.default) == each.default
+        for need in each.needs:
+            assert need in WITHOUT or TrainingConfig.__dataclass_fields__[need].default is True
+
+
+def test_what_may_differ_on_resume_is_how_a_run_is_watched_and_where(tmp_path: Path) -> None:
+    may = {name for name, each in options_of(MarioConfig).items() if each.may_differ}
+    assert may == {
+        *("resume", "render", "videos", "tensorboard", "keep", "keep_moments"),
+        *("stop_at", "device", "env_timeout", "rom", "game_dir"),
+    }
+    write(tmp_path, stop_at=5)
+    config = resume(tmp_path, "--stop-at", "7", "--keep", "0", "--env-timeout", "5")
+    assert (config.stop_at, config.keep, config.env_timeout) == (7, 0, 5.0)
+
+
+def test_an_option_that_did_not_exist_when_a_run_began_has_its_default(tmp_path: Path) -> None:
+    config = {"program": PROGRAM, "options": {"steps": 77}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert resume(tmp_path) == TrainingConfig(steps=77, resume=str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"min_goal": 31}, "--min-goal 31 is above --max-goal 30"),
+        (
+            {"replay": 100, "envs": 20},
+            "--replay 100 is too small: expected at least 120 for --stack 3, --skip 2 and "
+            "--envs 20",
+        ),
+    ],
+)
+def test_what_does_not_fit_together_is_refused_wherever_it_stands(
+    tmp_path: Path, options: dict[str, int], said: str
+) -> None:
+    flags = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
+    with pytest.raises(UserError) as typed:
+        parse(TrainingConfig, PROGRAM, "A program.", flags)
+    with pytest.raises(UserError) as stored:
+        resume(write(tmp_path, **options))
+    assert str(typed.value) == str(stored.value) == said
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ("", []),
+        ("--steps 3000 --no-qmap --dqn-lr 0.1", []),
+        ("--no-double --double-order usual", ["--double-order does nothing with --no-double"]),
+        (
+            "--no-qmap --qmap-lr 1 --min-goal 3 --greedy-bias 0",
+            ["--qmap-lr, --min-goal, --greedy-bias do nothing with --no-qmap"],
+        ),
+        (
+            "--no-dqn --dqn-lr 1 --last-exploration 0",
+            ["--dqn-lr, --last-exploration do nothing with --no-dqn"],
+        ),
+        ("--no-dqn --dqn-gamma 0.5", []),  # of the returns that are logged
+        ("--alpha 0 --beta 1", ["--beta does nothing with --alpha 0"]),
+        (
+            "--no-dqn --no-double --target-every 4",
+            ["--target-every does nothing with --no-dqn and --no-double"],
+        ),
+        (
+            "--no-dqn --no-qmap",
+            ["with --no-dqn and --no-qmap the agent is random and learns nothing"],
+        ),
+        (
+            "--no-dqn --no-qmap --batch 3 --steps 10",
+            [
+                "--batch does nothing with --no-dqn and --no-qmap",
+                "with --no-dqn and --no-qmap the agent is random and learns nothing",
+            ],
+        ),
+        ("--steps 999", ["nothing is learned: --learning-starts 1,000 is beyond the end at 999"]),
+        ("--stop-at 999", ["nothing is learned: --learning-starts 1,000 is beyond the end at 999"]),
+        ("--steps 1000 --no-qmap", []),
+        (
+            "--steps 2000",
+            [
+                "no goals are chosen: that begins at step 2,000, twice "
+                "--learning-starts, and the run ends at 2,000"
+            ],
+        ),
+        ("--steps 2001", []),
+        (
+            "--steps 5e3 --stop-at 5001",
+            ["--stop-at 5,001 does nothing: the run ends at --steps 5,000"],
+        ),
+        ("--steps 5e3 --stop-at 5000", []),
+    ],
+)
+def test_options_that_do_nothing_are_named_a_line_each(
+    flags: str, said: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    parse(TrainingConfig, PROGRAM, "A program.", flags.split())
+    assert capsys.readouterr().err.splitlines() == [f"note: {line}" for line in said]
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ("--target 5", ""),
+        ("--target 5 --soft-target 0.1", "--target does nothing with --soft-target"),
+        (
+            "--target 5 --soft-target 0.1 --no-double",
+            "--target, --soft-target do nothing with --no-double",
+        ),
+    ],
+)
+def test_the_grid_world_names_them_too(
+    flags: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parse(GridWorldConfig, "qmap.train_gridworld", "A program.", flags.split())
+    assert capsys.readouterr().err == (f"note: {said}\n" if said else "")
+
+
+def test_a_run_that_was_asked_to_stop_earlier_is_not_called_finished() -> None:
+    assert nothing_left(50, 100) is None
+    assert nothing_left(50, 100, 51) is None
+    assert "is finished: all of its 100 steps" in nothing_left(100, 100, 50)
+    stopped = nothing_left(50, 1000, 50)
+    assert "has done 50 of its 1,000 steps, and --stop-at 50 asks for no more" in stopped
+    assert "finished" not in stopped
+
+
+def test_options_are_checked_without_the_libraries_that_take_seconds_to_load() -> None:
+    code = "import sys, qmap.config; print({'tensorflow', 'cv2', 'gymnasium'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "set()\n", done.stderr

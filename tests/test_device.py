@@ -16,6 +16,7 @@ from qmap.agents.replay import Transitions
 from qmap.utils.errors import UserError
 
 SHAPE = (12, 16, 3)
+LEARNING = {"learning_rate": 1e-3, "gamma": 0.9, "clip_norm": 1000.0}
 
 
 @pytest.fixture(autouse=True)
@@ -94,9 +95,9 @@ def test_bfloat16_learns_nearly_what_float32_learns() -> None:
     for precision in device.PRECISIONS:
         device.set_up(device="cpu", precision=precision)
         keras.utils.set_random_seed(0)
-        learners[precision] = QMapLearner(make_network, learning_rate=1e-3)
+        learners[precision] = QMapLearner(make_network, **LEARNING)
     losses = {
-        precision: [learner.train(batch, np.ones(6, np.float32))[0] for _ in range(20)]
+        precision: [learner.train(batch, np.ones(6, np.float32)).loss for _ in range(20)]
         for precision, learner in learners.items()
     }
     assert losses["bfloat16"] != losses["float32"]

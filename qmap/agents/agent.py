@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,8 +14,10 @@ from qmap.agents.priorities import Priorities
 from qmap.agents.q_map import QMapLearner
 from qmap.agents.replay import Replay
 from qmap.agents.schedules import linear
-from qmap.agents.settings import AgentSettings
 from qmap.agents.together import together
+
+if TYPE_CHECKING:
+    from qmap.config import TrainingConfig
 
 
 class Agent:
@@ -25,7 +27,7 @@ class Agent:
     an episode begins.
 
     Args:
-        settings: see there.
+        settings: when it explores and trains, and how it samples.
         frame_shape: (height, width, channels) of a frame.
         coords_shape: (rows, cols) of the on-screen goal grid.
         n_actions: number of actions.
@@ -43,7 +45,7 @@ class Agent:
 
     def __init__(
         self,
-        settings: AgentSettings,
+        settings: TrainingConfig,
         *,
         frame_shape: tuple[int, int, int],
         coords_shape: tuple[int, int],
@@ -190,7 +192,8 @@ class Agent:
             self._train()
         if self.due(settings.target_every):
             for learner in self.learners:
-                learner.update_target()
+                if not learner.soft_target:
+                    learner.update_target()
 
     def due(self, every: int) -> int:
         """How many multiples of `every` the last step of all environments reached."""

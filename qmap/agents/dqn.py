@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from qmap.agents.learner import Learner, finite_q, preferences
+from qmap.agents.learner import Learner, finite_q, mean_of_best, value_of_best
 from qmap.agents.replay import Transitions
 
 
@@ -48,15 +48,14 @@ def huber(errors: tf.Tensor) -> tf.Tensor:
 class DQNLearner(Learner):
     """Learns the task's Q-values (Mnih et al. 2015) from the environment's own reward.
 
-    Double Q-learning in its usual order (van Hasselt et al. 2016): the online network picks the
-    next action, the target network gives its value.
+    Double Q-learning in its usual order; without it the target network picks and gives.
 
     Args:
         make_network: makes a Q-network; called twice, online and target.
         learning_rate: Adam's step size.
         gamma: discount factor.
         clip_norm: L2 norm to which each variable's gradient is clipped.
-        double_q: without it the target network also picks.
+        double_q: double Q-learning.
     """
 
     name = "dqn"
@@ -65,14 +64,19 @@ class DQNLearner(Learner):
         self,
         make_network: Callable[[], keras.Model],
         *,
-        learning_rate: float = 1e-4,
-        gamma: float = 0.99,
-        clip_norm: float = 1000.0,
+        learning_rate: float,
+        gamma: float,
+        clip_norm: float,
         double_q: bool = True,
     ) -> None:
-        super().__init__(make_network, learning_rate, clip_norm)
-        self.gamma = gamma
-        self.double_q = double_q
+        super().__init__(
+            make_network,
+            learning_rate=learning_rate,
+            gamma=gamma,
+            clip_norm=clip_norm,
+            double_order="usual" if double_q else None,
+            single="target",
+        )
 
     def q_values(self, observations: np.ndarray) -> np.ndarray:
         """Q-values of uint8 observations (batch, h, w, c): (batch, actions).
@@ -82,50 +86,17 @@ class DQNLearner(Learner):
         """
         return finite_q(self.name, self._forward(observations))
 
-    def train(self, batch: Transitions, weights: np.ndarray) -> tuple[float, np.ndarray]:
-        """One update.
-
-        Args:
-            batch: transitions, see `Transitions`.
-            weights: (batch,) importance weights.
-
-        Returns:
-            The loss and the temporal-difference error Q - target of each transition, (batch,).
-
-        Raises:
-            FloatingPointError: the loss is not finite.
-        """
-        loss, errors = self._train(
-            batch.observations,
-            batch.actions,
-            batch.rewards,
-            batch.next_observations,
-            batch.terminals,
-            batch.lengths,
-            weights,
-        )
-        return self._finite(loss), errors.numpy()
-
     @tf.function
     def _train(
-        self,
-        observations: tf.Tensor,
-        actions: tf.Tensor,
-        rewards: tf.Tensor,
-        next_observations: tf.Tensor,
-        terminals: tf.Tensor,
-        lengths: tf.Tensor,
-        weights: tf.Tensor,
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        target_q = self.target(next_observations)
-        picking = preferences(self.online, next_observations) if self.double_q else target_q
-        chosen = tf.argmax(picking, axis=-1, output_type=tf.int32)
-        next_q = tf.gather(target_q, chosen, axis=-1, batch_dims=1)
-        targets = n_step_targets(next_q, rewards, terminals, lengths, self.gamma)
+        self, batch: Transitions, weights: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Return the loss, the errors Q - target, (batch,), and the mean of the best Q-values."""
+        next_q = value_of_best(*self.next_values(batch.next_observations))
+        targets = n_step_targets(next_q, batch.rewards, batch.terminals, batch.lengths, self.gamma)
 
         with tf.GradientTape() as tape:
-            q_values = tf.gather(self.online(observations), actions, axis=-1, batch_dims=1)
-            errors = q_values - targets
+            q_values = self.online(batch.observations)
+            errors = tf.gather(q_values, batch.actions, axis=-1, batch_dims=1) - targets
             loss = tf.reduce_mean(tf.cast(weights, tf.float32) * huber(errors))
         self._descend(tape, loss)
-        return loss, errors
+        return loss, errors, mean_of_best(q_values)

@@ -1,38 +1,109 @@
-"""What the two learners share: an online and a target network, an optimizer, their state."""
+"""What the two learners share: two networks, the pass through both, an update, their state."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from qmap.agents.adam import ClippedAdam
+from qmap.agents.replay import Transitions
+
+# Of double Q-learning: "usual" lets the online network pick the next action and the target network
+# give its value (van Hasselt et al. 2016); "reference" is the other way round.
+DoubleOrder = Literal["usual", "reference"]
+
+
+class Update(NamedTuple):
+    """What an update found out.
+
+    Attributes:
+        loss: the mean over the batch, weighted.
+        errors: (batch,) temporal-difference error of each transition, for its priority.
+        best_q: mean of the best action's Q-value in the observations, as it was before.
+    """
+
+    loss: float
+    errors: np.ndarray
+    best_q: float
 
 
 class Learner:
-    """An online network, a target network that follows it in copies, and Adam.
+    """An online network, a target network that follows it, and Adam.
 
     Args:
-        make_network: makes a network; called twice.
+        make_network: makes a network; called twice, online and target.
         learning_rate: Adam's step size.
+        gamma: discount factor.
         clip_norm: L2 norm to which each variable's gradient is clipped.
+        double_order: which network picks the next action, the other gives its value; None for no
+            double Q-learning.
+        single: the network that does both without double Q-learning.
+        soft_target: share of the way that the target network moves towards the online one with
+            each update; 0 leaves it where it is between calls of `update_target`.
     """
 
     name: str
 
     def __init__(
-        self, make_network: Callable[[], keras.Model], learning_rate: float, clip_norm: float
+        self,
+        make_network: Callable[[], keras.Model],
+        *,
+        learning_rate: float,
+        gamma: float,
+        clip_norm: float,
+        double_order: DoubleOrder | None,
+        single: Literal["online", "target"],
+        soft_target: float = 0.0,
     ) -> None:
+        self.gamma = gamma
+        self.soft_target = soft_target
         self.online = make_network()
         self.target = make_network()
         self.target.trainable = False
+        picking, giving = {
+            "usual": ("online", "target"),
+            "reference": ("target", "online"),
+            None: (single, single),
+        }[double_order]
+        self.picking: keras.Model = getattr(self, picking)
+        self.giving: keras.Model = getattr(self, giving)
         variables = [variable.value for variable in self.online.trainable_variables]
         self.optimizer = ClippedAdam(variables, learning_rate, clip_norm)
         self.update_target()
+
+    def train(self, batch: Transitions, weights: np.ndarray) -> Update:
+        """One update.
+
+        Args:
+            batch: transitions.
+            weights: (batch,) importance weights.
+
+        Raises:
+            FloatingPointError: the loss is not finite.
+        """
+        loss, errors, best_q = self._train(batch, weights)
+        if not math.isfinite(loss := float(loss)):
+            raise FloatingPointError(f"the loss of {self.name} is {loss}")
+        return Update(loss, errors.numpy(), float(best_q))
+
+    def next_values(self, observations: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """What picks the action in the next observations, and what gives its value.
+
+        Args:
+            observations: (batch, height, width, channels) uint8.
+
+        Returns:
+            Both (batch, ..., actions); of the network that only picks, advantages will do.
+        """
+        giving = self.giving(observations)
+        if self.picking is self.giving:
+            return giving, giving
+        return preferences(self.picking, observations), giving
 
     @tf.function
     def update_target(self, share: float = 1.0) -> None:
@@ -70,20 +141,35 @@ class Learner:
         return self.online(observations)
 
     def _observe(self, observations: tf.Tensor) -> None:
-        """Take observations into the mean frame that both networks take away, if they do."""
-        online = getattr(self.online, "mean_frame", None)
-        if online is not None:
-            online.observe(observations)
-            self.target.mean_frame.follow(online)
+        """Take observations into the mean frame, which both networks have or neither has."""
+        mean_frame = getattr(self.online, "mean_frame", None)
+        if mean_frame is not None:
+            mean_frame.observe(observations)
+            self.target.mean_frame.follow(mean_frame)
 
     def _descend(self, tape: tf.GradientTape, loss: tf.Tensor) -> None:
         self.optimizer.apply(tape.gradient(loss, self.optimizer.variables))
+        if self.soft_target:
+            self.update_target(self.soft_target)
 
-    def _finite(self, loss: tf.Tensor) -> float:
-        value = float(loss)
-        if not math.isfinite(value):
-            raise FloatingPointError(f"the loss of {self.name} is {value}")
-        return value
+
+def value_of_best(picking: tf.Tensor, giving: tf.Tensor) -> tf.Tensor:
+    """Value that `giving` has for the action which is best in `picking`.
+
+    Args:
+        picking: (batch, ..., actions).
+        giving: the same shape.
+
+    Returns:
+        (batch, ...).
+    """
+    chosen = tf.argmax(picking, axis=-1, output_type=tf.int32)
+    return tf.gather(giving, chosen, axis=-1, batch_dims=chosen.shape.rank)
+
+
+def mean_of_best(q_values: tf.Tensor) -> tf.Tensor:
+    """Mean, over everything but the actions, of the best action's Q-value."""
+    return tf.reduce_mean(tf.reduce_max(q_values, axis=-1))
 
 
 def all_finite(weights: dict[str, dict[str, np.ndarray]]) -> bool:

@@ -21,7 +21,7 @@ class Priorities:
         epsilon: keeps a transition without error in the draw.
     """
 
-    def __init__(self, capacity: int, alpha: float = 0.6, epsilon: float = 1e-6) -> None:
+    def __init__(self, capacity: int, alpha: float = 1.0, epsilon: float = 0.0) -> None:
         self.alpha = alpha
         self.epsilon = epsilon
         self.largest = 1.0
@@ -48,8 +48,8 @@ class Priorities:
     def weights(self, slots: np.ndarray, beta: float) -> np.ndarray:
         """Importance weights, (len(slots),), divided by the largest of all transitions.
 
-        `(N P(i)) ** -beta / max_j (N P(j)) ** -beta` of section 3.4 of the paper, in which the
-        number of transitions and the sum of the priorities cancel out.
+        `(N P(i)) ** -beta / max_j (N P(j)) ** -beta` (Schaul et al. 2016, section 3.4), in which
+        the number of transitions and the sum of the priorities cancel out.
         """
         return (self.tree.minimum / self.tree[slots]) ** beta
 

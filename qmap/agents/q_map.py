@@ -13,41 +13,24 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from qmap.agents.learner import Learner, finite_q, preferences
+from qmap.agents.learner import DoubleOrder, Learner, finite_q, mean_of_best, value_of_best
 from qmap.agents.replay import Transitions
 
 UnknownColumns = Literal["keep", "ignore"]
-DoubleOrder = Literal["reference", "usual"]
 
 
-def next_q_frames(
-    online: tf.Tensor,
-    target: tf.Tensor | None,
-    order: DoubleOrder = "reference",
-) -> tf.Tensor:
+def next_q_frames(picking: tf.Tensor, giving: tf.Tensor) -> tf.Tensor:
     """Value of each goal cell in the next observation, under its best action there.
 
-    Double Q-learning (van Hasselt et al. 2016) lets one network pick the action of each cell and
-    the other give its value. In "usual" order the online network picks; the published code has
-    it the other way round, the target network picks and the online network gives the value,
-    and that is the default here.
-
     Args:
-        online: Q-frames of the online network, (batch, rows, cols, actions).
-        target: Q-frames of the target network, the same shape; None for no double Q-learning:
-            the maximum of the online network. Of the network that picks, advantages will do.
-        order: who picks the action.
+        picking: of the network that picks the action of each cell, Q-frames or advantages,
+            (batch, rows, cols, actions).
+        giving: Q-frames of the network that gives its value, the same shape.
 
     Returns:
         (batch, rows, cols) in [0, 1]: a discounted number of steps cannot be outside.
     """
-    if target is None:
-        value = tf.reduce_max(online, axis=-1)
-    else:
-        picking, giving = (target, online) if order == "reference" else (online, target)
-        chosen = tf.argmax(picking, axis=-1, output_type=tf.int32)
-        value = tf.gather(giving, chosen, axis=-1, batch_dims=3)
-    return tf.clip_by_value(value, 0.0, 1.0)
+    return tf.clip_by_value(value_of_best(picking, giving), 0.0, 1.0)
 
 
 def all_goals_targets(
@@ -59,7 +42,7 @@ def all_goals_targets(
     lengths: tf.Tensor,
     gamma: float,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Targets towards all goal cells of n-step transitions (section 3.2 of the paper).
+    """Targets towards all goal cells of n-step transitions (section 3.2 of the Q-map paper).
 
     From the last step back to the first: everything gets one step farther (times gamma, or 0 at
     the end of an episode), the cell that the step reached gets 1, and the array is moved from the
@@ -108,18 +91,24 @@ def all_goals_targets(
 class QMapLearner(Learner):
     """Learns Q-frames off-policy by all-goals updates, with a target network.
 
+    Of double Q-learning the published code has the reference order, and that is the default of
+    the command line; without it the online network picks and gives.
+
+    The loss is the squared error. With a network whose output is a sigmoid it is the cross-entropy
+    of its logits: Q-values are in [0, 1], and a sigmoid's squared error would hardly have a
+    gradient where they are near 0, as most are.
+
     Args:
         make_network: makes a Q-frame network; called twice, online and target.
         learning_rate: Adam's step size.
         gamma: discount factor of the distance; Q is `gamma ** (steps - 1)`.
         clip_norm: L2 norm to which each variable's gradient is clipped.
-        double_q: double Q-learning, see `next_q_frames`.
-        double_order: which network picks the action.
+        double_order: which network picks the next action, None for no double Q-learning.
         unknown_columns: what to do with cells that the next window did not show after the screen
             scrolled: "keep" leaves the old values there, as the published code does; "ignore"
             leaves those cells out of the loss and of the priority.
-        cross_entropy: take Q-values for probabilities, and instead of the squared error the
-            cross-entropy of the network's logits; the network must have a sigmoid output.
+        soft_target: share of the way that the target network moves towards the online one with
+            each update; 0 leaves it where it is between calls of `update_target`.
     """
 
     name = "q_map"
@@ -128,19 +117,22 @@ class QMapLearner(Learner):
         self,
         make_network: Callable[[], keras.Model],
         *,
-        learning_rate: float = 3e-4,
-        gamma: float = 0.9,
-        clip_norm: float = 1000.0,
-        double_q: bool = True,
-        double_order: DoubleOrder = "reference",
+        learning_rate: float,
+        gamma: float,
+        clip_norm: float,
+        double_order: DoubleOrder | None = "reference",
         unknown_columns: UnknownColumns = "keep",
-        cross_entropy: bool = False,
+        soft_target: float = 0.0,
     ) -> None:
-        super().__init__(make_network, learning_rate, clip_norm)
-        self.cross_entropy = cross_entropy
-        self.gamma = gamma
-        self.double_q = double_q
-        self.double_order = double_order
+        super().__init__(
+            make_network,
+            learning_rate=learning_rate,
+            gamma=gamma,
+            clip_norm=clip_norm,
+            double_order=double_order,
+            single="online",
+            soft_target=soft_target,
+        )
         self.unknown_columns = unknown_columns
 
     def q_frames(self, observations: np.ndarray) -> np.ndarray:
@@ -151,57 +143,23 @@ class QMapLearner(Learner):
         """
         return finite_q(self.name, self._forward(observations))
 
-    def train(self, batch: Transitions, weights: np.ndarray) -> tuple[float, np.ndarray]:
-        """One update towards all goals.
+    @tf.function
+    def _train(
+        self, batch: Transitions, weights: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Return the loss, the errors, (batch,), and the mean of the best Q-values.
 
-        Args:
-            batch: transitions, see `Transitions`.
-            weights: (batch,) importance weights.
-
-        Returns:
-            The loss, and the new priority error of each transition, (batch,): the mean over cells
-            of |Q - target|.
-
-        Raises:
-            FloatingPointError: the loss is not finite.
+        The error of a transition is the mean over cells of |Q - target|.
         """
-        loss, errors = self._train(
-            batch.observations,
-            batch.actions,
-            batch.next_observations,
+        self._observe(batch.observations)
+        targets, known = all_goals_targets(
+            next_q_frames(*self.next_values(batch.next_observations)),
             batch.rows,
             batch.cols,
             batch.window_shifts,
             batch.terminals,
             batch.lengths,
-            weights,
-        )
-        return self._finite(loss), errors.numpy()
-
-    @tf.function
-    def _train(
-        self,
-        observations: tf.Tensor,
-        actions: tf.Tensor,
-        next_observations: tf.Tensor,
-        rows: tf.Tensor,
-        cols: tf.Tensor,
-        window_shifts: tf.Tensor,
-        terminals: tf.Tensor,
-        lengths: tf.Tensor,
-        weights: tf.Tensor,
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        self._observe(observations)
-        if not self.double_q:
-            next_q = next_q_frames(self.online(next_observations), None)
-        elif self.double_order == "reference":
-            picking = preferences(self.target, next_observations)
-            next_q = next_q_frames(self.online(next_observations), picking, "reference")
-        else:
-            picking = preferences(self.online, next_observations)
-            next_q = next_q_frames(picking, self.target(next_observations), "usual")
-        targets, known = all_goals_targets(
-            next_q, rows, cols, window_shifts, terminals, lengths, self.gamma
+            self.gamma,
         )
         if self.unknown_columns == "keep":
             known = tf.ones_like(known)
@@ -209,16 +167,18 @@ class QMapLearner(Learner):
         # No cell is known after a jump farther than the screen is wide: 0 / 1, not 0 / 0.
         n_known = tf.maximum(tf.reduce_sum(known, axis=[1, 2]), 1.0)
 
+        cross_entropy = getattr(self.online, "sigmoid", False)
         with tf.GradientTape() as tape:
-            if self.cross_entropy:
-                logits = tf.gather(self.online.logits(observations), actions, axis=-1, batch_dims=1)
-                q_frames = tf.sigmoid(logits)
-                losses = tf.nn.sigmoid_cross_entropy_with_logits(targets, logits) * known
+            outputs = (self.online.logits if cross_entropy else self.online)(batch.observations)
+            chosen = tf.gather(outputs, batch.actions, axis=-1, batch_dims=1)
+            if cross_entropy:
+                losses = tf.nn.sigmoid_cross_entropy_with_logits(targets, chosen) * known
             else:
-                q_frames = tf.gather(self.online(observations), actions, axis=-1, batch_dims=1)
-                losses = tf.square((q_frames - targets) * known)
+                losses = tf.square((chosen - targets) * known)
             losses = tf.reduce_sum(losses, axis=[1, 2]) / n_known
             loss = tf.reduce_mean(tf.cast(weights, tf.float32) * losses)
-        errors = (q_frames - targets) * known
+        if cross_entropy:
+            outputs, chosen = tf.sigmoid(outputs), tf.sigmoid(chosen)
+        errors = tf.reduce_sum(tf.abs((chosen - targets) * known), axis=[1, 2]) / n_known
         self._descend(tape, loss)
-        return loss, tf.reduce_sum(tf.abs(errors), axis=[1, 2]) / n_known
+        return loss, errors, mean_of_best(outputs)

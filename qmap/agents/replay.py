@@ -67,8 +67,8 @@ class Replay:
         frame_shape: tuple[int, int, int],
         coords_shape: tuple[int, int],
         *,
-        stack: int = 3,
-        skip: int = 2,
+        stack: int = 1,
+        skip: int = 1,
         n_envs: int = 1,
         priorities: dict[str, Priorities] | None = None,
     ) -> None:
@@ -92,7 +92,7 @@ class Replay:
         self._rows = np.zeros(self.capacity, np.int32)
         self._cols = np.zeros(self.capacity, np.int32)
         self._windows = np.zeros(self.capacity, np.int32)
-        self._actions = np.zeros(self.capacity, np.int16)
+        self._actions = np.zeros(self.capacity, np.int32)
         self._rewards = np.zeros(self.capacity, np.float32)
         self._terminals = np.zeros(self.capacity, bool)
         self._continues = np.zeros(self.capacity, bool)
@@ -163,7 +163,7 @@ class Replay:
         rows, cols = self.coords_shape
         return Transitions(
             observations=self.observations(slots),
-            actions=self._actions[slots].astype(np.int32),
+            actions=self._actions[slots],
             rewards=self._rewards[before],
             next_observations=self.observations(
                 np.take_along_axis(steps, lengths[:, None], 1)[:, 0]

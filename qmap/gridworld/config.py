@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from qmap.config import RunOptions
+from qmap.config import RunOptions, of_learning, of_q_map, of_run
 from qmap.envs.gridworld_level import load_level
 from qmap.gridworld.models import MODELS
-from qmap.utils.command_line import option
 from qmap.utils.errors import UserError
 
 
@@ -16,34 +15,49 @@ from qmap.utils.errors import UserError
 class GridWorldConfig(RunOptions):
     """Everything the training can be told; the defaults are those of the paper (section 4.1)."""
 
-    lr: float = option(1e-4, "learning rate", above=0)
-    batch: int = option(32, "transitions in an update", minimum=1)
-    gamma: float = option(0.9, "discount factor of the distances", above=0, below=1)
-    model: str = option("convdeconv1", "the network", choices=MODELS)
-    target: int = option(1000, "updates between copies to the target network", minimum=1)
-    soft_target: float = option(
-        0.0,
-        "instead of copies, move the target network by this share towards the online one after "
-        "each update; 0.01 with --double-order usual stops the wandering of the loss",
-        minimum=0,
-        maximum=1,
-    )
-    small_start: bool = option(
+    # What to learn.
+    train_level: str = of_learning("level1", "level: name or image file", metavar="LEVEL")
+    steps: int = of_learning(100_000_000, "transitions to learn from", minimum=1)
+    # Q-map. Transitions are drawn uniformly: free cells, then actions.
+    model: str = of_q_map("convdeconv1", "the network", choices=MODELS)
+    dueling: bool = of_q_map(True, "no dueling: a decoder for the actions alone")
+    norm: bool = of_q_map(True, "no layer normalization")
+    small_start: bool = of_q_map(
         False,
         "start with Q-values a tenth as large as Glorot's weights make them; those are unlearned "
         "first, so learning takes off earlier",
     )
-    dueling: bool = option(True, "no dueling: a decoder for the actions alone")
-    norm: bool = option(True, "no layer normalization")
-    steps: int = option(100_000_000, "transitions to learn from", minimum=1)
-    train_level: str = option("level1", "level to train on: name or image file", metavar="LEVEL")
-    test_levels: list[str] = option(
+    lr: float = of_q_map(1e-4, "learning rate", above=0)
+    clip: float = of_q_map(1000.0, "norm to which each gradient is clipped", above=0)
+    batch: int = of_q_map(32, "transitions in an update", minimum=1)
+    gamma: float = of_q_map(0.9, "discount factor of the distances", above=0, below=1)
+    target: int = of_q_map(
+        1000,
+        "updates between copies to the target network",
+        needs=["double", "copies"],
+        minimum=1,
+    )
+    soft_target: float = of_q_map(
+        0.0,
+        "instead of copies, move the target network by this share towards the online one after "
+        "each update; 0.01 with --double-order usual stops the wandering of the loss",
+        needs=["double"],
+        minimum=0,
+        maximum=1,
+    )
+    # Run.
+    test_levels: list[str] = of_run(
         ["level1", "level2", "level3"], "levels to test on", nargs="+", metavar="LEVEL"
     )
-    eval_every: int = option(50, "updates between comparisons with the truth", minimum=1)
-    checkpoint_every: int = option(
+    eval_every: int = of_run(50, "updates between comparisons with the truth", minimum=1)
+    checkpoint_every: int = of_run(
         10_000_000, "transitions between checkpoints for --load; there is one at the end", minimum=1
     )
+
+    @property
+    def copies(self) -> bool:
+        """Whether the target network is a copy of the online one, made now and then."""
+        return self.soft_target == 0
 
     @property
     def updates(self) -> int:

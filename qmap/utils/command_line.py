@@ -12,7 +12,10 @@ import dataclasses
 import math
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn, TypeVar, get_type_hints
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar, get_args, get_origin, get_type_hints
 
 from qmap.utils.errors import UserError
 
@@ -23,11 +26,14 @@ def option(
     default: Any,
     help: str,
     *,
+    group: str = "options",
+    may_differ: bool = False,
+    needs: Sequence[str] = (),
     minimum: float | None = None,
     maximum: float | None = None,
     above: float | None = None,
     below: float | None = None,
-    choices: Sequence[Any] | None = None,
+    choices: Sequence[Any] = (),
     aliases: Sequence[str] = (),
     nargs: str | None = None,
     metavar: str | None = None,
@@ -35,19 +41,146 @@ def option(
     """A dataclass field that is a flag of the same name (`train_every` is `--train-every`).
 
     A `bool` field that defaults to True becomes `--no-name`, one that defaults to False `--name`.
-    Bounds: `minimum <= value <= maximum`, `above < value < below`; `choices` lists what is allowed.
+
+    Args:
+        default: its value where nothing is typed.
+        help: its line of `--help`.
+        group: the heading above it there.
+        may_differ: whether a run that is resumed may have another value than before.
+        needs: attributes of the dataclass without any of which the option does nothing.
+        minimum: `minimum <= value`; in the same way `value <= maximum`, `above < value < below`.
+        maximum: see there.
+        above: see there.
+        below: see there.
+        choices: the values that are allowed, if not all are.
+        aliases: further flags.
+        nargs: "+" or "*" for a list.
+        metavar: what stands for the value in `--help`.
     """
-    metadata = {
-        "help": help,
-        "bounds": (minimum, maximum, above, below),
-        "choices": choices,
-        "aliases": aliases,
-        "nargs": nargs,
-        "metavar": metavar,
-    }
+    metadata = {name: value for name, value in locals().items() if name != "default"}
     if isinstance(default, (list, dict)):
         return dataclasses.field(default_factory=lambda: type(default)(default), metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class Option:
+    """What a field that `option` made says of itself; see there.
+
+    Attributes:
+        name: of the field.
+        kind: `bool`, `int`, `float` or `str`, of the value or of each in a list.
+        listed: whether the value is a list.
+        optional: whether it may be None.
+    """
+
+    name: str
+    kind: type
+    listed: bool
+    optional: bool
+    default: Any
+    help: str
+    group: str
+    may_differ: bool
+    needs: Sequence[str]
+    minimum: float | None
+    maximum: float | None
+    above: float | None
+    below: float | None
+    choices: Sequence[Any]
+    aliases: Sequence[str]
+    nargs: str | None
+    metavar: str | None
+
+    @property
+    def flag(self) -> str:
+        """`--train-every` for `train_every`, `--no-dqn` for a `dqn` that defaults to True."""
+        return ("--no-" if self.default is True else "--") + self.name.replace("_", "-")
+
+    @property
+    def expected(self) -> str:
+        """What a value has to be, in words."""
+        if self.choices:
+            return f"one of {', '.join(map(str, self.choices))}"
+        kind = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+        limits = [
+            f"{words} {bound}"
+            for words, bound in (
+                ("at least", self.minimum),
+                ("above", self.above),
+                ("at most", self.maximum),
+                ("below", self.below),
+            )
+            if bound is not None
+        ]
+        return " ".join([kind[self.kind], " and ".join(limits)]).strip()
+
+    def written(self, value: Any) -> str:
+        """Return what is typed for the option to have this value."""
+        if self.kind is bool:
+            return self.flag
+        return " ".join([self.flag, *map(str, value if self.listed else [value])])
+
+    def read(self, text: str) -> Any:
+        """Return the value, or one item of the list, that was typed.
+
+        Raises:
+            ValueError: it is not what is expected; the message says what that is.
+        """
+        try:
+            return self._checked({int: whole_number, float: float, str: str}[self.kind](text))
+        except (ValueError, ArithmeticError):
+            raise ValueError(self.expected) from None
+
+    def check(self, value: Any) -> Any:
+        """Return a value that stood in a file, a whole number as a `float` if it has to be one.
+
+        Raises:
+            ValueError: it is not what is expected; the message says what that is.
+        """
+        if value is None and self.optional:
+            return None
+        if not self.listed:
+            return self._checked(value)
+        if not isinstance(value, list):
+            raise ValueError(f"a list, each {self.expected}")
+        return [self._checked(item) for item in value]
+
+    def _checked(self, value: Any) -> Any:
+        """The only check of a value: its kind, its bounds and its choices."""
+        if self.kind is float and type(value) is int and abs(value) < sys.float_info.max:
+            value = float(value)
+        # A bool is an int for `isinstance`.
+        fits = type(value) is self.kind and (self.kind is not float or math.isfinite(value))
+        fits = fits and (not self.choices or value in self.choices)
+        if not (
+            fits
+            and (self.minimum is None or value >= self.minimum)
+            and (self.maximum is None or value <= self.maximum)
+            and (self.above is None or value > self.above)
+            and (self.below is None or value < self.below)
+        ):
+            raise ValueError(self.expected)
+        return value
+
+
+def options_of(options: type) -> dict[str, Option]:
+    """Return the options of a dataclass by the names of their fields."""
+    hints = get_type_hints(options)
+    found = {}
+    for field in dataclasses.fields(options):
+        if "help" in field.metadata:
+            missing = field.default is dataclasses.MISSING
+            kinds = get_args(hints[field.name]) or (hints[field.name],)
+            found[field.name] = Option(
+                name=field.name,
+                kind=kinds[0],
+                listed=get_origin(hints[field.name]) is list,
+                optional=type(None) in kinds,
+                default=field.default_factory() if missing else field.default,  # type: ignore[misc]
+                **field.metadata,
+            )
+    return found
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -63,18 +196,30 @@ def typed(
     description: str,
     arguments: Sequence[str] | None = None,
     program: str | None = None,
+    groups: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Return only what the user typed: a dictionary from field name to checked value."""
+    """Return only what the user typed: a dictionary from field name to checked value.
+
+    Args:
+        options: a dataclass.
+        description: what `--help` says first.
+        arguments: what was typed, if not the command line.
+        program: the module that is run, "qmap.utils.plot" for one, if not the one that is.
+        groups: headings of `--help` in their order; others follow.
+    """
     parser = OneLineParser(
-        prog=program,
+        prog=f"python -m {program}" if program else called_as(),
+        usage="%(prog)s [options]",
         description=description,
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
     )
-    hints = get_type_hints(options)
-    for field in dataclasses.fields(options):  # type: ignore[arg-type]
-        if "help" in field.metadata:
-            _add_flag(parser, field, hints[field.name])
+    known = options_of(options).values()
+    for group in dict.fromkeys([*groups, *(option.group for option in known)]):
+        members = [option for option in known if option.group == group]
+        heading = parser.add_argument_group(group) if members and group != "options" else parser
+        for member in members:
+            _add_flag(heading, member)
     return vars(parser.parse_args(arguments))
 
 
@@ -84,7 +229,7 @@ def parse(
     arguments: Sequence[str] | None = None,
     program: str | None = None,
 ) -> Options:
-    """Return an instance of the dataclass `options` filled from the command line."""
+    """Return an instance of the dataclass `options` filled from the command line; see `typed`."""
     return options(**typed(options, description, arguments, program))
 
 
@@ -100,76 +245,57 @@ def run(main: Callable[[], int | None]) -> NoReturn:
     sys.exit(status or 0)
 
 
-def flag_of(name: str, default: Any = None) -> str:
-    """Return a field's flag: `--train-every` for `train_every`, `--no-dqn` for a True `dqn`."""
-    return ("--no-" if default is True else "--") + name.replace("_", "-")
+def called_as() -> str:
+    """Return how the running program was called: `python -m` and its module, or its file."""
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    return f"python -m {spec.name.removesuffix('.__main__')}" if spec else Path(sys.argv[0]).name
 
 
-def _add_flag(parser: argparse.ArgumentParser, field: dataclasses.Field, hint: Any) -> None:
-    metadata = field.metadata
-    default = field.default
-    if default is dataclasses.MISSING:
-        default = field.default_factory()  # type: ignore[misc]
-    flags = [flag_of(field.name, default), *metadata["aliases"]]
-    if isinstance(default, bool):
-        action = "store_false" if default else "store_true"
-        parser.add_argument(*flags, dest=field.name, action=action, help=metadata["help"])
+def whole_number(text: str) -> int:
+    """Read a whole number: 1000000, 1_000_000 or 1e6.
+
+    Raises:
+        ValueError: it is not whole, or has more than 19 digits.
+        ArithmeticError: it is no number.
+    """
+    number = Decimal(text)
+    # Asked first: the digits of 1e999999999 would fill the memory.
+    if not number.is_finite() or number.adjusted() > 18 or number != number.to_integral_value():
+        raise ValueError(text)
+    return int(number)
+
+
+def shown(value: Any) -> str:
+    """Return a value as a message shows it: not longer than a line."""
+    text = repr(value)
+    return text if len(text) < 50 else f"{text[:50]}..."
+
+
+def _add_flag(parser: argparse._ActionsContainer, option: Option) -> None:
+    flags = [option.flag, *option.aliases]
+    text = option.help.replace("%", "%%")
+    if option.kind is bool:
+        action = "store_false" if option.default else "store_true"
+        parser.add_argument(*flags, dest=option.name, action=action, help=text)
         return
-    shown = "" if default is None or default == [] else f" (default {default})"
-    kind = _kind_of(hint)
-    arguments: dict[str, Any] = {
-        "dest": field.name,
-        "type": _checked(kind, metadata["bounds"]),
-        "help": (metadata["help"] + shown).replace("%", "%%"),
-        "metavar": metadata["metavar"] or {int: "N", float: "X"}.get(kind, "TEXT"),
-    }
-    if metadata["nargs"]:
-        arguments["nargs"] = metadata["nargs"]
-    if metadata["choices"]:
-        arguments["choices"] = list(metadata["choices"])
-        arguments["metavar"] = "{" + ",".join(map(str, metadata["choices"])) + "}"
-    parser.add_argument(*flags, **arguments)
 
-
-def _kind_of(hint: Any) -> type:
-    """Return int, float or str from an annotation such as `float | None` or `list[str]`."""
-    for kind in (int, float):
-        if kind is hint or kind in getattr(hint, "__args__", ()):
-            return kind
-    return str
-
-
-def _checked(kind: type, bounds: tuple[float | None, ...]) -> Callable[[str], Any]:
-    """Return a converter that refuses values outside the bounds, saying what was expected."""
-    minimum, maximum, above, below = bounds
-    expected = {int: "a whole number", float: "a number", str: "text"}[kind]
-    limits = [
-        f"{words} {bound}"
-        for words, bound in (
-            ("at least", minimum),
-            ("above", above),
-            ("at most", maximum),
-            ("below", below),
-        )
-        if bound is not None
-    ]
-    expected = " ".join([expected, " and ".join(limits)]).strip()
-
-    def convert(text: str) -> Any:
+    def read(typed: str) -> Any:
         try:
-            value = kind(text)
-            ok = not isinstance(value, float) or math.isfinite(value)
-        except ValueError:
-            ok = False
-        if ok and limits:
-            ok = (
-                (minimum is None or value >= minimum)
-                and (maximum is None or value <= maximum)
-                and (above is None or value > above)
-                and (below is None or value < below)
-            )
-        if not ok:
-            raise argparse.ArgumentTypeError(f"{text!r} given, expected {expected}")
-        return value
+            return option.read(typed)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"{shown(typed)} given, expected {error}") from error
 
-    return convert
+    default = option.default
+    if default not in (None, "", []):
+        words = f"{default:_}" if option.kind is int and not option.listed else default
+        words = " ".join(map(str, default)) if option.listed else words
+        text += f" (default {words})".replace("%", "%%")
+    choices = "{" + ",".join(map(str, option.choices)) + "}" if option.choices else None
+    parser.add_argument(
+        *flags,
+        dest=option.name,
+        type=read,
+        help=text,
+        nargs=option.nargs,
+        metavar=option.metavar or choices or {int: "N", float: "X", str: "TEXT"}[option.kind],
+    )

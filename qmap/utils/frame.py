@@ -21,8 +21,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         prog="python -m qmap.utils.frame", description="Write one picture of a video as PNG."
     )
     parser.add_argument("video", metavar="VIDEO", type=Path, help="a video of a run")
-    parser.add_argument("--output", metavar="FILE", type=Path, default=Path("frame.png"))
-    parser.add_argument("--at", metavar="SHARE", type=float, default=0.5, help="from 0 to 1")
+    parser.add_argument(
+        "--output",
+        metavar="FILE",
+        type=Path,
+        default=Path("frame.png"),
+        help="image to write, PNG (default frame.png)",
+    )
+    parser.add_argument(
+        "--at",
+        metavar="SHARE",
+        type=float,
+        default=0.5,
+        help="where in the video: 0 is its start, 1 its end (default 0.5)",
+    )
     options = parser.parse_args(arguments)
     if not 0 <= options.at <= 1:
         raise UserError(f"--at is {options.at}, expected 0 (the start) to 1 (the end)")

@@ -107,9 +107,7 @@ Logs = dict[str, dict[str, dict[str, list[pd.DataFrame]]]]
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Draw all figures that there is data for."""
-    options = parse(
-        PlotOptions, "Plot the logs of all runs.", arguments, "python -m qmap.utils.plot"
-    )
+    options = parse(PlotOptions, "Plot the logs of all runs.", arguments, "qmap.utils.plot")
     if options.mini is not None and options.maxi is not None and options.mini >= options.maxi:
         raise UserError(f"--mini {options.mini:g} is not below --maxi {options.maxi:g}")
     if options.logscale and options.mini is not None and options.mini <= 0:
