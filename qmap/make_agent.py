@@ -1,27 +1,38 @@
-"""The agent of the paper's games, as a training's options want it."""
+"""The whole wiring, from top to bottom: networks, learners, memory, behaviour, agent."""
 
 from __future__ import annotations
 
-import keras
 import numpy as np
 
 from qmap.agents.agent import Agent
 from qmap.agents.dqn import DQNLearner
-from qmap.agents.networks import ConvQFrames, DuelingDQN
+from qmap.agents.exploration import GoalPolicy
+from qmap.agents.means import Means
+from qmap.agents.priorities import Priorities
+from qmap.agents.published import dqn_maker, q_frames_maker
 from qmap.agents.q_map import QMapLearner
+from qmap.agents.replay import Replay
 from qmap.config import TrainingConfig
-from qmap.experiment import Experiment
+from qmap.utils import streams
 from qmap.utils.errors import UserError
+from qmap.utils.memory import check_replay
 
 
 def make_agent(
     config: TrainingConfig,
-    experiment: Experiment,
+    dqn_network: str,
     frame_shape: tuple[int, int, int],
     coords_shape: tuple[int, int],
     n_actions: int,
 ) -> Agent:
-    """Make the networks of the paper's games, the learners and the agent.
+    """Make the agent that the options describe.
+
+    Args:
+        config: what was asked for.
+        dqn_network: name of the task's network, see `qmap.agents.published.DQN`.
+        frame_shape: (height, width, channels) of a frame.
+        coords_shape: (rows, cols) of the on-screen goal grid.
+        n_actions: number of actions.
 
     Raises:
         UserError: the goal grid is not what the Q-frame network gives for such frames, or there
@@ -30,63 +41,113 @@ def make_agent(
     height, width, channels = frame_shape
     observation_shape = (height, width, channels * config.stack)
 
-    def q_frame_network() -> keras.Model:
-        return ConvQFrames(
-            observation_shape,
-            n_actions,
-            encoder=[(32, 8, 2), (32, 6, 2), (64, 4, 2)],
-            hidden=[1024],
-            decoder=[(64, 4, 2), (32, 6, 2)],
-            last=(4, 1),
-        )
-
-    def dqn_network() -> keras.Model:
-        return DuelingDQN(
-            observation_shape, n_actions, encoder=experiment.dqn_encoder, hidden=[1024]
-        )
-
     q_map = dqn = None
     if config.qmap:
         q_map = QMapLearner(
-            q_frame_network,
+            q_frames_maker("game", observation_shape, n_actions),
             learning_rate=config.qmap_lr,
             gamma=config.qmap_gamma,
             clip_norm=config.qmap_clip,
-            double_q=config.double,
-            double_order=config.double_order,
+            double_order=config.double_order if config.double else None,
             unknown_columns=config.unknown_columns,
         )
-        empty = np.zeros((config.envs, *observation_shape), np.uint8)
-        rows, cols = q_map.q_frames(empty).shape[1:3]
-        if (rows, cols) != coords_shape:
-            raise UserError(
-                f"frames of {height} x {width} pixels give Q-frames of {rows} x {cols} cells, but "
-                f"coords_shape is {coords_shape}; expected half the frame, in multiples of 4"
-            )
+        check_grid(q_map, observation_shape, coords_shape, config.envs)
     if config.dqn:
         dqn = DQNLearner(
-            dqn_network,
+            dqn_maker(dqn_network, observation_shape, n_actions),
             learning_rate=config.dqn_lr,
             gamma=config.dqn_gamma,
             clip_norm=config.dqn_clip,
             double_q=config.double,
         )
+    learners = [learner for learner in (dqn, q_map) if learner is not None]
+
+    # Without a learner nothing is ever sampled: only the history of a stack is kept.
+    history = (config.stack - 1) * config.skip
+    capacity = config.replay if learners else (history + 2) * config.envs
+    replay = make_replay(config, capacity, frame_shape, coords_shape, [each.name for each in learners])
+
+    acting, means = streams.generator(config.seed, "acting"), Means()
+    policies = [
+        GoalPolicy(
+            coords_shape,
+            n_actions,
+            gamma=config.qmap_gamma,
+            min_steps=config.min_goal,
+            max_steps=config.max_goal,
+            greedy_bias=config.greedy_bias,
+            timer_bonus=config.timer_bonus,
+            generator=acting,
+            means=means,
+        )
+        for _ in range(config.envs)
+    ]
+    return Agent(
+        config,
+        replay=replay,
+        policies=policies,
+        q_map=q_map,
+        dqn=dqn,
+        acting=acting,
+        sampling=streams.generator(config.seed, "sampling"),
+        means=means,
+    )
+
+
+def make_replay(
+    config: TrainingConfig,
+    capacity: int,
+    frame_shape: tuple[int, int, int],
+    coords_shape: tuple[int, int],
+    learners: list[str],
+) -> Replay:
+    """Make the memory, with a set of priorities for each learner.
+
+    Raises:
+        UserError: this process may not take so much memory.
+    """
+    check_replay(
+        capacity, min(capacity, config.last_step), Replay.slot_bytes(frame_shape, len(learners))
+    )
     try:
-        return Agent(
-            config,
-            frame_shape=frame_shape,
-            coords_shape=coords_shape,
-            n_actions=n_actions,
+        return Replay(
+            capacity,
+            frame_shape,
+            coords_shape,
+            stack=config.stack,
+            skip=config.skip,
             n_envs=config.envs,
-            q_map=q_map,
-            dqn=dqn,
-            generator=np.random.default_rng(config.seed),
+            priorities={
+                name: Priorities(capacity, config.alpha, config.epsilon) for name in learners
+            },
         )
     except MemoryError as error:
         raise UserError(
-            f"there is not enough memory for a replay of {config.replay:,} frames: {error}; "
+            f"there is not enough memory for a replay of {capacity:,} frames: {error}; "
             "give a smaller --replay"
         ) from error
+
+
+def check_grid(
+    q_map: QMapLearner,
+    observation_shape: tuple[int, int, int],
+    coords_shape: tuple[int, int],
+    n_envs: int,
+) -> None:
+    """Refuse a goal grid that the Q-frame network does not give for such observations.
+
+    Raises:
+        UserError: it does not.
+    """
+    empty = np.zeros((n_envs, *observation_shape), np.uint8)
+    found = tuple(q_map.q_frames(empty).shape[1:3])
+    if found != coords_shape:
+        height, width = observation_shape[:2]
+        raise UserError(
+            f"frames of {height} x {width} pixels give Q-frames of {found[0]} x {found[1]} cells, "
+            f"but coords_shape is {coords_shape}; expected half the frame, in multiples of 4: "
+            "qmap.envs.wrappers.GoalGrid makes such frames of any grid"
+        )
 
 
 def agent_name(config: TrainingConfig) -> str:

@@ -77,7 +77,7 @@ def live(env: MarioEnv, moment: Moment) -> tuple[np.ndarray, float, bool, bool, 
 
 def test_falling_into_a_pit_ends_the_episode(env: MarioEnv, moments: dict[str, Moment]) -> None:
     _, reward, terminated, truncated, info = live(env, moments["pit"])
-    assert (reward, terminated, truncated, info["completed"]) == (0.0, True, False, False)
+    assert (reward, terminated, truncated, info["qmap"]["completed"]) == (0.0, True, False, False)
     assert info["position"][0] >= 224
     assert info["coords"][0] == 27
 
@@ -93,7 +93,7 @@ def test_falling_out_of_the_grid_ends_the_episode_whatever_the_game_says(
 
 def test_touching_an_enemy_ends_the_episode(env: MarioEnv, moments: dict[str, Moment]) -> None:
     _, _, terminated, truncated, info = live(env, moments["enemy"])
-    assert (terminated, truncated, info["completed"]) == (True, False, False)
+    assert (terminated, truncated, info["qmap"]["completed"]) == (True, False, False)
     assert env.emulator.values()["engine_state"] == 1
     assert info["position"][0] < 224
 
@@ -127,16 +127,16 @@ def test_a_scripted_player_finishes_the_level(level: str) -> None:
         _, info = env.reset()
         rewards, terminated = [], False
         for action in script(level.replace(".", "_")):
-            assert not info["completed"]
+            assert not info["qmap"]["completed"]
             score = info["score"]
             _, reward, terminated, truncated, info = env.step(action)
             rewards.append(reward)
             if terminated or truncated:
                 break
-        assert (terminated, truncated, info["completed"]) == (True, False, True), info
+        assert (terminated, truncated, info["qmap"]["completed"]) == (True, False, True), info
         assert rewards[-1] == pytest.approx((info["score"] - score + 5000) / 100)
         assert sum(rewards) == pytest.approx((info["score"] + 5000) / 100)
-        assert info["distance"] > 1900
+        assert info["qmap"]["distance"] > 1900
     finally:
         env.close()
 
@@ -183,13 +183,13 @@ def test_every_level_can_be_run_into(level: str) -> None:
         assert f"{values['world']}.{values['level']}" == level
         assert all_hold(values, GAME.recording.playing)
         assert info["coords"][2] == 0
-        start = info["distance"]
+        start = info["qmap"]["distance"]
         for step in range(60):
             action = "JUMP+RIGHT" if step % 12 < 6 else "RIGHT"
             _, _, over, _, info = env.step(ACTIONS.index(action))
             if over:
                 break
-        assert info["distance"] > start + 50
+        assert info["qmap"]["distance"] > start + 50
     finally:
         env.close()
 

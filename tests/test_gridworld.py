@@ -195,6 +195,20 @@ def test_episodes_only_end_by_the_limit_of_steps() -> None:
     assert env.step(0)[3] is False
 
 
+def test_a_step_outside_of_an_episode_is_refused() -> None:
+    env = GridWorldEnv(max_steps=1)
+    with pytest.raises(UserError, match=r"call reset\(\) first"):
+        env.step(0)
+    env.reset(seed=0)
+    assert env.step(0)[3]
+    with pytest.raises(UserError, match=r"call reset\(\) first"):
+        env.step(0)
+    other = GridWorldEnv(max_steps=1)
+    other.restore_state(env.save_state())
+    with pytest.raises(UserError, match=r"call reset\(\) first"):
+        other.step(0)
+
+
 def test_equal_seeds_start_in_equal_cells() -> None:
     env, other = GridWorldEnv(), GridWorldEnv()
     starts = [env.reset(seed=5)[1]["position"], *(env.reset()[1]["position"] for _ in range(5))]

@@ -15,6 +15,7 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
+from run_right import way_right
 
 from qmap.envs.foxglove_run import FOXGLOVE_RUN
 from qmap.envs.game import number
@@ -37,7 +38,10 @@ def env() -> Iterator[MarioEnv]:
 def folder(tmp_path: Path) -> Path:
     """A copy of the free game's folder that a test may spoil."""
     copy = tmp_path / "game"
-    shutil.copytree(FOXGLOVE_RUN.find_folder(), copy, ignore=shutil.ignore_patterns("src", "tools"))
+    source = FOXGLOVE_RUN.find_folder()
+    ignored = shutil.ignore_patterns("source", "tools", "art", "levels", "rom.sfc")
+    shutil.copytree(source, copy, ignore=ignored)
+    (copy / "rom.sfc").symlink_to(source / "rom.sfc")
     return copy
 
 
@@ -144,7 +148,7 @@ def test_the_distance_is_the_furthest_column(env: MarioEnv) -> None:
     for action in [RIGHT] * 12 + [ACTIONS.index("LEFT")] * 15:
         _, _, _, _, info = env.step(action)
         columns.append(int(info["position"][1]))
-        assert info["distance"] == max(columns)
+        assert info["qmap"]["distance"] == max(columns)
     assert columns[-1] < max(columns), "the player has not turned back"
 
 
@@ -309,13 +313,95 @@ print(env.reset()[0].shape, env.step(env.action_space.sample())[2])
     assert ran.stdout.split("\n")[0] == "(224, 256, 3) False", ran.stderr
 
 
+def rows_seen(env: MarioEnv, first: int, read: list[int]) -> list[int]:
+    """Return the rows that are understood while one after the other is read."""
+    values, rows = env.emulator.values(), []
+    env._row = first
+    for row in read:
+        env._follow({**values, "player_row": row})
+        assert env._over == (env._row >= 224)
+        rows.append(env._row)
+    return rows
+
+
 def test_above_the_screen_is_the_first_row(env: MarioEnv) -> None:
-    env._row = 20
-    env._follow({**env.emulator.values(), "player_row": 250})
-    assert env._row == -6
-    env._follow({**env.emulator.values(), "player_row": 240})
-    assert env._row == -16
+    assert rows_seen(env, 20, [250, 240]) == [-6, -16]
     assert env._observe()[1]["coords"][0] == 0
-    env._row = 215
-    env._follow({**env.emulator.values(), "player_row": 226})
-    assert env._row == 226
+    assert rows_seen(env, 215, [226]) == [226]
+
+
+def test_high_above_the_screen_nobody_has_fallen(env: MarioEnv) -> None:
+    read = [4, 250, 238, 230, 224, 220, 218, 217, 221, 226, 238, 250, 4]
+    rows = rows_seen(env, 10, read)
+    assert rows == [4, -6, -18, -26, -32, -36, -38, -39, -35, -30, -18, -6, 4]
+
+
+def test_a_row_that_jumps_is_believed(env: MarioEnv) -> None:
+    # From below the ceiling to the ground and back, as pipes do, and above the screen.
+    assert rows_seen(env, 40, [156, 48, 164]) == [156, 48, 164]
+    assert rows_seen(env, -39, [176]) == [176]
+    assert rows_seen(env, 100, [240, 250, 6]) == [-16, -6, 6]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_one_byte_is_enough_to_follow_a_row(env: MarioEnv, seed: int) -> None:
+    moves = np.random.default_rng(seed).integers(-32, 33, 100)
+    rows = [int(row) for row in np.clip(100 + np.cumsum(moves), -200, 223)]
+    rows = [row for row, before in zip(rows, [100, *rows], strict=False) if abs(row - before) <= 32]
+    assert rows_seen(env, 100, [row % 256 for row in rows]) == rows
+
+
+def test_where_the_free_game_counts_nothing_wraps(env: MarioEnv) -> None:
+    """Its row has two bytes and stops at 0, its window scrolls forward only and is a wall."""
+    left = [ACTIONS.index("JUMP+LEFT"), ACTIONS.index("LEFT")] * 40
+    before = env.emulator.values()
+    for action in [*left, *hops(150, seed=3)]:
+        over = env.step(action)[2]
+        values = env.emulator.values()
+        assert 0 <= values["player_row"] < 256
+        assert 0 <= values["window_column"] <= values["player_column"] < 4096
+        for name in ("player_row", "player_column", "window_column"):
+            assert abs(values[name] - before[name]) <= 4 * 12
+        before = values
+        if over:
+            break
+    assert before["window_column"] > 100
+
+
+def test_a_step_before_the_first_reset_is_refused() -> None:
+    env = MarioEnv("foxglove")
+    try:
+        with pytest.raises(UserError, match=r"call reset\(\) first"):
+            env.step(RIGHT)
+        env.reset()
+        env.step(RIGHT)
+    finally:
+        env.close()
+
+
+def test_a_step_after_the_end_is_refused_after_a_restore_too(env: MarioEnv) -> None:
+    going_on = env.save_state()
+    del going_on["room"]  # as former versions saved it
+    while not env.step(RIGHT)[2]:
+        pass
+    state = env.save_state()
+    for restore in (lambda: None, lambda: env.restore_state(state)):
+        restore()
+        with pytest.raises(UserError, match=r"call reset\(\) first"):
+            env.step(RIGHT)
+    env.restore_state(going_on)
+    assert env.step(RIGHT)[4]["qmap"]["room"] == 0
+
+
+@pytest.mark.parametrize("level", list(FOXGLOVE_RUN.levels))
+def test_a_way_to_the_right_is_found_by_trying(level: str) -> None:
+    env = MarioEnv("foxglove", level=level)
+    try:
+        actions = way_right(env, 700)
+        assert actions is not None
+        env.reset()
+        overs = [env.step(action)[2] for action in actions]
+        assert not any(overs)
+        assert env._distance >= 700
+    finally:
+        env.close()

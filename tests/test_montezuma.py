@@ -86,7 +86,7 @@ def test_the_contract_is_kept_with_every_option(options: dict[str, bool], channe
     check_contract(env)
     observation, info = env.reset()
     assert observation.shape == (56, 40, channels)
-    assert info["room"] == 1
+    assert info["qmap"]["room"] == 1
     assert info["lives"] == 6
     assert env.unwrapped.coords_shape == (28, 20)
 
@@ -212,6 +212,50 @@ def test_episodes_are_truncated_after_max_steps_only() -> None:
     for _ in range(2):
         env.reset()
         assert [env.step(noop)[3] for _ in range(5)] == [False] * 4 + [True]
+
+
+def test_a_step_outside_of_an_episode_is_refused() -> None:
+    env = MontezumaEnv(max_steps=2)
+    with pytest.raises(UserError, match=r"call reset\(\) first"):
+        env.step(0)
+    env.reset()
+    going_on = env.save_state()
+    del going_on["over"]  # as former versions saved it
+    while not env.step(0)[3]:
+        pass
+    state = env.save_state()
+    with pytest.raises(UserError, match=r"call reset\(\) first"):
+        env.step(0)
+    other = MontezumaEnv(max_steps=2)
+    other.restore_state(state)
+    with pytest.raises(UserError, match=r"call reset\(\) first"):
+        other.step(0)
+    other.restore_state(going_on)
+    other.step(0)
+
+
+def test_a_step_after_a_lost_life_is_refused(golden: Golden) -> None:
+    env = MontezumaEnv()
+    env.reset()
+    for action in golden("montezuma_trace.npz")["actions"]:
+        if env.step(action)[2]:
+            break
+    with pytest.raises(UserError, match=r"call reset\(\) first"):
+        env.step(0)
+
+
+def test_the_bytes_of_the_place_never_wrap(golden: Golden) -> None:
+    """Within a room the character moves by a few pixels a step, on the screen."""
+    env = MontezumaEnv()
+    _, before = env.reset()
+    for action in golden("montezuma_trace.npz")["actions"]:
+        _, _, terminated, _, info = env.step(action)
+        row, col = info["position"]
+        assert 0 <= row < 210
+        assert 0 <= col < 160
+        if info["qmap"] == before["qmap"] and not terminated:
+            assert np.abs(info["position"] - before["position"]).max() <= 24
+        before = env.reset()[1] if terminated else info
 
 
 def test_screens_and_frames_are_never_changed_later() -> None:

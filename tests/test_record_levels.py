@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -26,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
     source, copy = GAME.find_folder(), tmp_path / "game"
     copy.mkdir()
     for name in ("data.json", "scenario.json", "rom.sha", "rom.sfc"):
-        shutil.copy(source / name, copy)
+        (copy / name).symlink_to(source / name)
     return copy
 
 

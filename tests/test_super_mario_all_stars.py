@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import gymnasium
 import numpy as np
 import pytest
+from run_right import way_right
 
 from qmap.envs.emulator import Emulator
 from qmap.envs.foxglove_run import FOXGLOVE_RUN
@@ -33,14 +35,27 @@ needs_rom = pytest.mark.skipif(
 )
 
 
+def without_rom(folder: Path) -> Path:
+    """Return a new copy of the game's folder in that one, with nothing of its owner's ROM."""
+    copy = folder / GAME.folder
+    shutil.copytree(GAME.find_folder(), copy, ignore=shutil.ignore_patterns("rom.sfc", "*.state"))
+    return copy
+
+
+def with_free_rom(folder: Path) -> Path:
+    """Return a copy of the game's folder that takes the free game's ROM for its own."""
+    copy, source = without_rom(folder), FOXGLOVE_RUN.find_folder()
+    rom = FOXGLOVE_RUN.find_rom(source)
+    (copy / "rom.sha").write_text(hashlib.sha1(rom.read_bytes()).hexdigest())
+    (copy / "rom.sfc").symlink_to(rom)
+    (copy / "mario_level_1_2.state").symlink_to(source / "foxglove_level_1_1.state")
+    return copy
+
+
 @pytest.fixture
 def machine(tmp_path: Path) -> Iterator[Emulator]:
     """An SNES with this game's variables but the free game's ROM, whose RAM is blank paper."""
-    folder = tmp_path / GAME.folder
-    rom = FOXGLOVE_RUN.find_rom(FOXGLOVE_RUN.find_folder())
-    shutil.copytree(GAME.find_folder(), folder, ignore=shutil.ignore_patterns("rom.sfc", "*.state"))
-    (folder / "rom.sha").write_text(hashlib.sha1(rom.read_bytes()).hexdigest())
-    emulator = Emulator(GAME, rom, folder)
+    emulator = Emulator(GAME, game_dir=with_free_rom(tmp_path))
     for address in (15, 66, 67, 120, 537, 1827, 1904, 3999, *range(2000, 2004)):
         poke(emulator, address, 0)
     yield emulator
@@ -62,6 +77,13 @@ def test_the_column_counts_screens_of_256_pixels(machine: Emulator) -> None:
     poke(machine, 537, 89)
     poke(machine, 120, 12)
     assert number(machine.values(), GAME.column) == 12 * 256 + 89
+
+
+def test_where_a_castle_loops_column_and_window_are_negative(machine: Emulator) -> None:
+    for address, value in ((537, 8), (120, 255), (66, 152), (67, 254)):
+        poke(machine, address, value)
+    assert number(machine.values(), GAME.column) == -248
+    assert number(machine.values(), GAME.window) == -360
 
 
 def test_the_window_is_a_number_of_two_bytes(machine: Emulator) -> None:
@@ -122,11 +144,156 @@ def test_there_are_eight_worlds_of_four_levels() -> None:
     }
 
 
+PLAYING = {
+    "engine_state": 8,
+    "mode": 1,
+    "task": 3,
+    "player_row": 176,
+    "player_column": 40,
+    "player_column_page": 0,
+    "window_column": 0,
+    "area_pointer": 0xA5,
+    "score_tens": 0,
+    "run_over": 0,
+}
+LOADING = {"engine_state": 0, "task": 1, "player_row": 0, "player_column": 0}
+COMING_OUT = {"engine_state": 7, "player_row": 160, "player_column": 24, "area_pointer": 0xC2}
+
+
+class Script:
+    """In place of the emulator's memory: what each frame reads, the last one for ever."""
+
+    def __init__(self) -> None:
+        self.frames: list[dict[str, int]] = []
+        self.held: list[tuple[str, ...]] = []
+        self.last = PLAYING
+
+    def play(self, *frames: dict[str, int]) -> None:
+        """Let the next frames read as in play, but for what is given."""
+        self.frames = [{**PLAYING, **frame} for frame in frames]
+        self.held = []
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch) -> Script:
+    script, buttons = Script(), [()]
+
+    def frame(emulator: Emulator) -> dict[str, int]:
+        script.held.append(buttons[-1])
+        if script.frames:
+            script.last = script.frames.pop(0)
+        return script.last
+
+    monkeypatch.setattr(Emulator, "frame", frame)
+    monkeypatch.setattr(Emulator, "values", lambda emulator: script.last)
+    monkeypatch.setattr(Emulator, "hold", lambda emulator, *names: buttons.append(names))
+    return script
+
+
+@pytest.fixture
+def env(script: Script, tmp_path: Path) -> Iterator[MarioEnv]:
+    env = MarioEnv(level="1.2", game_dir=with_free_rom(tmp_path))
+    env.reset()
+    yield env
+    env.close()
+
+
+def test_a_pipe_is_passed_within_one_step(env: MarioEnv, script: Script) -> None:
+    assert env.reset()[1]["qmap"]["room"] == 0xC0
+    out = {"engine_state": 8, "player_row": 144, "player_column": 30, "score_tens": 50}
+    script.play({}, {"engine_state": 2}, *[LOADING] * 36, *[COMING_OUT] * 112, out)
+    _, reward, over, truncated, info = env.step(env.action_names.index("JUMP+RIGHT"))
+    assert (reward, over, truncated) == (5.0, False, False)
+    assert script.held == [("B", "RIGHT")] * 2 + [()] * 149
+    assert info["position"].tolist() == [144, 30]
+    assert info["coords"].tolist() == [18, 3, 0]
+    assert info["qmap"] == {"room": 0xA5, "distance": 40, "completed": False}
+
+
+def test_the_room_is_kept_while_the_next_pipe_is_announced(env: MarioEnv, script: Script) -> None:
+    script.play(*[{"area_pointer": 0xC2}] * 4)
+    assert env.step(4)[4]["qmap"]["room"] == 0xC0
+
+
+def test_a_restored_state_knows_its_room(env: MarioEnv, script: Script) -> None:
+    script.play({"engine_state": 3, "area_pointer": 0x29}, LOADING, {})
+    env.step(4)
+    state = env.save_state()
+    env.reset()
+    env.restore_state(state)
+    script.play({})
+    assert env.step(4)[4]["qmap"]["room"] == 0x29
+
+
+@pytest.mark.parametrize(
+    ("end", "reward", "completed"),
+    [({"engine_state": 11}, 0.0, False), ({"engine_state": 5}, 50.0, True)],
+)
+def test_an_end_in_between_ends_the_step(
+    env: MarioEnv, script: Script, end: dict[str, int], reward: float, completed: bool
+) -> None:
+    script.play(LOADING, COMING_OUT, end, {})
+    _, paid, over, _, info = env.step(5)
+    assert (paid, over, info["qmap"]["completed"]) == (reward, True, completed)
+    assert len(script.held) == 3
+    with pytest.raises(UserError, match=r"call reset\(\) first"):
+        env.step(5)
+    state = env.save_state()
+    env.restore_state(state)
+    with pytest.raises(UserError, match=r"call reset\(\) first"):
+        env.step(5)
+
+
+def test_nobody_waits_for_ever_to_come_out_of_a_pipe(env: MarioEnv, script: Script) -> None:
+    script.play(LOADING)
+    _, _, over, _, _ = env.step(5)
+    assert not over
+    assert len(script.held) == 1 + 600
+
+
+def test_in_between_no_place_counts(env: MarioEnv, script: Script) -> None:
+    """A row below the screen is no fall there, and a column no distance."""
+    nonsense = {"task": 2, "player_row": 230, "player_column_page": 9}
+    script.play({"player_row": 215}, {**LOADING, "player_row": 226}, nonsense, {"player_row": 120})
+    _, _, over, _, info = env.step(5)
+    assert not over
+    assert info["position"].tolist() == [120, 40]
+    assert info["qmap"]["distance"] == 40
+
+
+def test_a_start_without_control_is_run_into_control(env: MarioEnv, script: Script) -> None:
+    script.play(*[COMING_OUT] * 50, {"player_column": 44})
+    _, info = env.reset()
+    assert info["position"].tolist() == [176, 44]
+    assert info["qmap"]["room"] == 0xC0
+
+
+def test_a_looping_castle_keeps_the_player_where_he_is_seen(env: MarioEnv, script: Script) -> None:
+    far = {"player_column_page": 3, "player_column": 251, "window_column": 900, "player_row": 202}
+    script.play(*[far] * 4)
+    distances, windows = [env.step(5)[4]["qmap"]["distance"]], []
+    for column in range(2, -60, -4):
+        page, byte = divmod(column, 256)
+        looped = {"player_column_page": page, "player_column": byte, "player_row": 202}
+        script.play(*[{**looped, "window_column": column - 112}] * 4)
+        _, _, over, _, info = env.step(5)
+        assert not over
+        assert info["position"].tolist() == [202, column]
+        row, col, window = info["coords"].tolist()
+        assert (row, col - window) == (25, 14)
+        distances.append(info["qmap"]["distance"])
+        windows.append(window)
+    assert set(distances) == {1019}
+    assert max(windows) == -14
+
+
 class Recorder:
     """In place of an emulator: writes down what each frame was run with; plays after a while."""
 
     game = GAME
     starts_after = 700
+    in_control_after = 0
+    falls = 0
 
     def __init__(self) -> None:
         self.frames: list[tuple[tuple[str, ...], dict[str, int]]] = []
@@ -144,8 +311,17 @@ class Recorder:
         self.written = {}
 
     def values(self) -> dict[str, int]:
-        playing = len(self.frames) >= self.starts_after
-        return {"mode": 1, "task": 3, "timer": 400 if playing else 0}
+        frames = len(self.frames)
+        row = max(0, self.starts_after + self.falls - frames) // 8
+        timer = 400 if frames >= self.starts_after else 0
+        control = frames >= self.starts_after + self.in_control_after
+        return {
+            "mode": 1,
+            "task": 3,
+            "timer": timer,
+            "engine_state": 8 if control else 7,
+            "player_row": 176 - row,
+        }
 
     def save(self) -> bytes:
         return b"state"
@@ -179,6 +355,16 @@ def test_a_level_is_started_as_recorded_by_hand() -> None:
     assert [written for _, written in emulator.frames] == [values] * 64 + [{}] * (700 - 64 + 30)
 
 
+@pytest.mark.parametrize(("in_control_after", "falls"), [(50, 0), (0, 90), (20, 90)])
+def test_a_level_is_recorded_in_control_and_still(in_control_after: int, falls: int) -> None:
+    """In water, a row lasts for some frames while the player sinks."""
+    emulator = Recorder()
+    emulator.in_control_after, emulator.falls = in_control_after, falls
+    record_level(emulator, "2.2", b"title")  # type: ignore[arg-type]
+    landed = falls - 7 if falls else 0
+    assert len(emulator.frames) == 700 + max(in_control_after, landed) + 30
+
+
 def test_a_level_that_never_starts_is_an_error() -> None:
     emulator = Recorder()
     emulator.starts_after = 10**9
@@ -187,8 +373,7 @@ def test_a_level_that_never_starts_is_an_error() -> None:
 
 
 def test_without_a_rom_three_lines_say_what_to_do(tmp_path: Path) -> None:
-    folder = tmp_path / GAME.folder
-    shutil.copytree(GAME.find_folder(), folder, ignore=shutil.ignore_patterns("rom.sfc", "*.state"))
+    folder = without_rom(tmp_path)
     with pytest.raises(UserError) as raised:
         MarioEnv(game_dir=folder)
     lines = str(raised.value).splitlines()
@@ -200,17 +385,17 @@ def test_without_a_rom_three_lines_say_what_to_do(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The game's folder with the ROM's own starts of some levels."""
-    folder = tmp_path_factory.mktemp("game") / GAME.folder
-    shutil.copytree(GAME.find_folder(), folder, ignore=shutil.ignore_patterns("rom.sfc", "*.state"))
-    shutil.copy(GAME.find_rom(GAME.find_folder(), ROM), folder / "rom.sfc")
-    emulator = Emulator(GAME, game_dir=folder)
-    try:
-        assert all(written for _, written in record_levels(emulator, ("1.1", "1.2", "8.1")))
-    finally:
-        emulator.close()
-    return folder
+def recorded() -> Iterator[Path]:
+    """The game's folder with the ROM's own starts of some levels, nothing of which stays."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = without_rom(Path(temporary))
+        (folder / "rom.sfc").symlink_to(GAME.find_rom(GAME.find_folder(), ROM).resolve())
+        emulator = Emulator(GAME, game_dir=folder)
+        try:
+            assert all(written for _, written in record_levels(emulator, ("1.1", "1.2", "8.1")))
+        finally:
+            emulator.close()
+        yield folder
 
 
 @needs_rom
@@ -220,16 +405,17 @@ def test_running_right_scrolls_every_recorded_level(recorded: Path, level: str) 
     try:
         _, info = env.reset()
         assert info["coords"][2] == 0
-        right, jump = env.action_names.index("RIGHT"), env.action_names.index("JUMP+RIGHT")
-        over = False
-        for step in range(150):
-            _, _, over, _, info = env.step(jump if step % 10 < 6 else right)
+        actions = way_right(env, 500)
+        assert actions is not None
+        env.reset()
+        for action in actions:
+            _, _, over, _, info = env.step(action)
             row, column, window = info["coords"]
             assert 0 <= row < 28
             assert 0 <= column - window < 32
-            if over:
-                break
-        assert info["distance"] > 200
+            assert not over
+        assert info["qmap"]["distance"] >= 500
+        assert window > 0
     finally:
         env.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -10,14 +11,17 @@ import numpy as np
 from qmap.agents.acting import OnlineNetworks
 from qmap.agents.dqn import DQNLearner
 from qmap.agents.exploration import ExplorationBalance, GoalPolicy
-from qmap.agents.priorities import Priorities
+from qmap.agents.means import Means
 from qmap.agents.q_map import QMapLearner
 from qmap.agents.replay import Replay
-from qmap.agents.schedules import linear
+from qmap.agents.schedules import crossings, linear
 from qmap.agents.together import together
 
 if TYPE_CHECKING:
     from qmap.config import TrainingConfig
+
+# What the learners are called in learning.csv.
+LOGGED_AS = {DQNLearner.name: "dqn", QMapLearner.name: "q-map"}
 
 
 class Agent:
@@ -28,18 +32,18 @@ class Agent:
 
     Args:
         settings: when it explores and trains, and how it samples.
-        frame_shape: (height, width, channels) of a frame.
-        coords_shape: (rows, cols) of the on-screen goal grid.
-        n_actions: number of actions.
-        n_envs: number of environments.
+        replay: the memory of both learners, with a set of priorities for each.
+        policies: one for each environment, all with the same `means`.
         q_map: the goal learner, None for none.
         dqn: the task learner, None for none.
-        generator: source of random numbers for acting and sampling.
+        acting: source of random numbers of the policies.
+        sampling: source of random numbers of the replay.
+        means: takes what updates find out: losses, errors and the best Q-values.
 
     Attributes:
         step: steps taken so far.
-        policies: one `GoalPolicy` an environment.
         balance: running shares of the kinds of steps.
+        coords: (n_envs, 3) where the characters are.
         q_frames: (n_envs, rows, cols, actions) of the last `act`, None if it did not need any.
     """
 
@@ -47,51 +51,26 @@ class Agent:
         self,
         settings: TrainingConfig,
         *,
-        frame_shape: tuple[int, int, int],
-        coords_shape: tuple[int, int],
-        n_actions: int,
-        n_envs: int,
+        replay: Replay,
+        policies: Sequence[GoalPolicy],
         q_map: QMapLearner | None,
         dqn: DQNLearner | None,
-        generator: np.random.Generator,
+        acting: np.random.Generator,
+        sampling: np.random.Generator,
+        means: Means,
     ) -> None:
         self.settings = settings
+        self.replay = replay
+        self.policies = policies
         self.q_map = q_map
         self.dqn = dqn
-        self.generator = generator
-        self.step = 0
-        self.balance = ExplorationBalance()
-        self.policies = [
-            GoalPolicy(
-                coords_shape,
-                n_actions,
-                gamma=q_map.gamma if q_map else 1.0,
-                min_steps=settings.min_goal,
-                max_steps=settings.max_goal,
-                greedy_bias=settings.greedy_bias,
-                timer_bonus=settings.timer_bonus,
-                generator=generator,
-            )
-            for _ in range(n_envs)
-        ]
+        self.generators = {"acting": acting, "sampling": sampling}
+        self.means = means
         self.learners = [learner for learner in (dqn, q_map) if learner is not None]
         self.networks = OnlineNetworks(q_map, dqn)
-        # Without a learner nothing is ever sampled: only the history of a stack is kept.
-        history = (settings.stack - 1) * settings.skip
-        capacity = settings.replay if self.learners else (history + 2) * n_envs
-        self.replay = Replay(
-            capacity,
-            frame_shape,
-            coords_shape,
-            stack=settings.stack,
-            skip=settings.skip,
-            n_envs=n_envs,
-            priorities={
-                learner.name: Priorities(capacity, settings.alpha, settings.epsilon)
-                for learner in self.learners
-            },
-        )
-        self.coords = np.zeros((n_envs, 3), np.int64)
+        self.balance = ExplorationBalance()
+        self.step = 0
+        self.coords = np.zeros((len(policies), 3), np.int64)
         self.q_frames: np.ndarray | None = None
 
     @property
@@ -119,10 +98,10 @@ class Agent:
 
     def start(self, envs: np.ndarray, frames: np.ndarray, coords: np.ndarray) -> None:
         """Begin an episode in each of `envs`: first frames (k, h, w, c) and coords (k, 3)."""
+        for env in envs:
+            self.policies[env].end_goal(self.coords[env])
         self.replay.start(envs, frames, coords)
         self.coords[envs] = coords
-        for env in envs:
-            self.policies[env].drop_goal()
 
     def observations(self) -> np.ndarray:
         """What the agent sees now: stacked frames of every environment, uint8."""
@@ -188,16 +167,12 @@ class Agent:
         settings = self.settings
         if self.step < settings.learning_starts:
             return
-        for _ in range(self.due(settings.train_every)):
+        for _ in range(crossings(settings.train_every, self.step, len(self.policies))):
             self._train()
-        if self.due(settings.target_every):
+        if crossings(settings.target_every, self.step, len(self.policies)):
             for learner in self.learners:
                 if not learner.soft_target:
                     learner.update_target()
-
-    def due(self, every: int) -> int:
-        """How many multiples of `every` the last step of all environments reached."""
-        return self.step // every - (self.step - len(self.policies)) // every
 
     def _train(self) -> None:
         """One update of each learner, on a batch of its own."""
@@ -206,18 +181,27 @@ class Agent:
         slots, updates = {}, {}
         for learner in self.learners:
             priorities = self.replay.priorities[learner.name]
-            slots[learner.name] = priorities.sample(self.generator, settings.batch)
+            slots[learner.name] = priorities.sample(self.generators["sampling"], settings.batch)
             updates[learner.name] = partial(
                 learner.train,
                 self.replay.transitions(slots[learner.name], settings.n_steps),
                 priorities.weights(slots[learner.name], beta),
             )
-        for name, (_, errors) in together(updates).items():
-            self.replay.priorities[name].update(slots[name], errors)
+        for name, update in together(updates).items():
+            self.replay.priorities[name].update(slots[name], update.errors)
+            title = LOGGED_AS[name]
+            self.means.add(f"{title} loss", update.loss)
+            self.means.add(f"{title} error", np.abs(update.errors).mean())
+            if name == QMapLearner.name:
+                self.means.add("mean best q", update.best_q)
 
-    def weights(self) -> dict[str, Any]:
-        """Networks and optimizers: what a run on another level can start from."""
-        return {learner.name: learner.weights() for learner in self.learners}
+    def weights(self, moments: bool = True) -> dict[str, Any]:
+        """Networks and, with `moments`, optimizers: what a run on another level can start from.
+
+        Raises:
+            FloatingPointError: they are not finite.
+        """
+        return {learner.name: learner.weights(moments) for learner in self.learners}
 
     def restore_weights(self, weights: dict[str, Any]) -> None:
         """Start from what `weights` of an agent with the same networks returned.
@@ -227,7 +211,7 @@ class Agent:
         """
         for learner in self.learners:
             if learner.name not in weights:
-                raise ValueError(f"there is no {learner.name} in it, only {', '.join(weights)}")
+                raise ValueError(f"there is no {learner.name} network in it")
             learner.restore_weights(weights[learner.name])
 
     def state(self) -> dict[str, Any]:
@@ -235,7 +219,10 @@ class Agent:
         return {
             "step": self.step,
             "coords": self.coords,
-            "generator": self.generator.bit_generator.state,
+            "generators": {
+                name: generator.bit_generator.state for name, generator in self.generators.items()
+            },
+            "means": self.means.state(),
             "balance": self.balance.state(),
             "policies": {f"{env:02d}": policy.state() for env, policy in enumerate(self.policies)},
             "replay": self.replay.state(),
@@ -246,7 +233,9 @@ class Agent:
         """Continue from what `state` returned."""
         self.step = state["step"]
         self.coords[:] = state["coords"]
-        self.generator.bit_generator.state = state["generator"]
+        for name, generator in self.generators.items():
+            generator.bit_generator.state = state["generators"][name]
+        self.means.restore(state["means"])
         self.balance.restore(state["balance"])
         for policy, policy_state in zip(self.policies, state["policies"].values(), strict=True):
             policy.restore(policy_state)

@@ -1,4 +1,4 @@
-"""Exploration by walking to goals a chosen number of steps away (section 4 of the paper).
+"""Exploration by walking to goals a chosen number of steps away (Q-map paper, section 4).
 
 The policy knows Q-values, coordinates and random numbers, and nothing of networks. A step has two
 halves, because the Q-values are only computed where they are needed: `plan` tosses the coins and
@@ -11,6 +11,8 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from qmap.agents.means import Means
 
 
 class Kind(Enum):
@@ -29,8 +31,8 @@ class Needs(NamedTuple):
     greedy_action: bool
 
 
-class Cell(NamedTuple):
-    """A goal cell in world coordinates, which a scrolling window does not move."""
+class Goal(NamedTuple):
+    """A cell in world coordinates, which a scrolling window does not move."""
 
     row: int
     col: int
@@ -48,6 +50,8 @@ class GoalPolicy:
         greedy_bias: probability to prefer goals towards which the greedy action leads.
         timer_bonus: share of steps allowed for a goal beyond the expected number.
         generator: source of random numbers.
+        means: takes how goals ended: "goals reached" (1 or 0), and of those that were "believed
+            steps" and "taken steps".
 
     Attributes:
         goal: where the character is going, None if nowhere.
@@ -69,6 +73,7 @@ class GoalPolicy:
         greedy_bias: float,
         timer_bonus: float,
         generator: np.random.Generator,
+        means: Means,
     ) -> None:
         self.coords_shape = coords_shape
         self.n_actions = n_actions
@@ -78,6 +83,7 @@ class GoalPolicy:
         self.greedy_bias = greedy_bias
         self.timer_bonus = timer_bonus
         self.generator = generator
+        self.means = means
         self.kind = Kind.RANDOM
         self._random = False
         self._choosing = False
@@ -85,11 +91,22 @@ class GoalPolicy:
         self.drop_goal()
 
     def drop_goal(self) -> None:
-        """Go nowhere in particular: at the start of an episode, for one."""
-        self.goal: Cell | None = None
+        """Go nowhere in particular."""
+        self.goal: Goal | None = None
         self.timer = 0
+        self.expected = 0.0
         self.candidates: np.ndarray | None = None
         self.candidates_window = 0
+
+    def end_goal(self, coords: np.ndarray) -> None:
+        """Note how the goal ended with the character at `coords`, (3,), and drop it."""
+        if self.goal is not None:
+            reached = self.goal == (int(coords[0]), int(coords[1]))
+            self.means.add("goals reached", reached)
+            if reached:
+                self.means.add("believed steps", self.expected)
+                self.means.add("taken steps", self._timer_of(self.expected) - self.timer)
+            self.drop_goal()
 
     def plan(
         self,
@@ -122,7 +139,7 @@ class GoalPolicy:
         if self.goal is not None and (
             self.goal == (row, col) or self.timer <= 0 or not self._on_screen(self.goal)
         ):
-            self.drop_goal()
+            self.end_goal(coords)
         if self.goal is None:
             self._choosing = self.generator.random() < goal_proba
         wants_goal = self._choosing or self.goal is not None
@@ -161,11 +178,14 @@ class GoalPolicy:
         if len(cells) == 0:
             return
         row, col = divmod(int(self.generator.choice(cells)), self.coords_shape[1])
-        expected = np.log(nearness[row, col]) / np.log(self.gamma) + 1.0
-        self.goal = Cell(row, col + self._window)
-        self.timer = int(np.ceil((1.0 + self.timer_bonus) * expected))
+        self.expected = float(np.log(nearness[row, col]) / np.log(self.gamma) + 1.0)
+        self.goal = Goal(row, col + self._window)
+        self.timer = self._timer_of(self.expected)
         self.candidates = candidates
         self.candidates_window = self._window
+
+    def _timer_of(self, expected: float) -> int:
+        return int(np.ceil((1.0 + self.timer_bonus) * expected))
 
     def _on_screen(self, goal: Cell) -> bool:
         return 0 <= goal.col - self._window < self.coords_shape[1]
@@ -175,14 +195,16 @@ class GoalPolicy:
         return {
             "goal": None if self.goal is None else list(self.goal),
             "timer": self.timer,
+            "expected": self.expected,
             "candidates": self.candidates,
             "candidates_window": self.candidates_window,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from what `state` returned."""
-        self.goal = None if state["goal"] is None else Cell(*state["goal"])
+        self.goal = None if state["goal"] is None else Goal(*state["goal"])
         self.timer = state["timer"]
+        self.expected = state["expected"]
         self.candidates = state["candidates"]
         self.candidates_window = state["candidates_window"]
 

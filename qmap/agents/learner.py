@@ -114,16 +114,22 @@ class Learner:
             else:
                 target.value.assign_add(share * (online.value - target.value))
 
-    def weights(self) -> dict[str, Any]:
-        """Return the networks and the optimizer: what a later run can start from."""
-        return {
-            "online": _arrays(self.online),
-            "target": _arrays(self.target),
-            "optimizer": self.optimizer.state(),
-        }
+    def weights(self, moments: bool = True) -> dict[str, Any]:
+        """Return the networks and, with `moments`, the optimizer: what a run can start from.
+
+        Raises:
+            FloatingPointError: a weight or a moment is infinite or not a number.
+        """
+        weights = {"online": _arrays(self.online), "target": _arrays(self.target)}
+        if moments:
+            weights["optimizer"] = self.optimizer.state()
+        for arrays in weights.values():
+            if not all(np.isfinite(array).all() for array in arrays.values()):
+                raise FloatingPointError(f"weights of {self.name} are not finite")
+        return weights
 
     def restore_weights(self, weights: dict[str, Any]) -> None:
-        """Continue from what `weights` returned.
+        """Continue from what `weights` returned; without moments the optimizer stays new.
 
         Raises:
             ValueError: they are those of another network.
@@ -132,9 +138,10 @@ class Learner:
             expected = [tuple(variable.shape) for variable in network.weights]
             found = [array.shape for array in weights[arrays].values()]
             if found != expected:
-                raise ValueError(f"the {self.name} network there has other layers: {found}")
+                raise ValueError(f"its {self.name} network has other layers")
             network.set_weights(list(weights[arrays].values()))
-        self.optimizer.restore(weights["optimizer"])
+        if "optimizer" in weights:
+            self.optimizer.restore(weights["optimizer"])
 
     @tf.function
     def _forward(self, observations: tf.Tensor) -> tf.Tensor:
@@ -170,11 +177,6 @@ def value_of_best(picking: tf.Tensor, giving: tf.Tensor) -> tf.Tensor:
 def mean_of_best(q_values: tf.Tensor) -> tf.Tensor:
     """Mean, over everything but the actions, of the best action's Q-value."""
     return tf.reduce_mean(tf.reduce_max(q_values, axis=-1))
-
-
-def all_finite(weights: dict[str, dict[str, np.ndarray]]) -> bool:
-    """Whether no weight and no moment in what `Learner.weights` returned is infinite or NaN."""
-    return all(np.isfinite(array).all() for part in weights.values() for array in part.values())
 
 
 def finite_q(name: str, q_values: tf.Tensor) -> np.ndarray:

@@ -104,8 +104,12 @@ class Replay:
     @property
     def nbytes(self) -> int:
         """Bytes of the filled slots, without the priorities."""
-        slot = sum(array[:1].nbytes for array in self._slot_arrays().values())
-        return slot * len(self)
+        return len(self) * self.slot_bytes(self.frame_shape)
+
+    @staticmethod
+    def slot_bytes(frame_shape: tuple[int, int, int], priorities: int = 0) -> int:
+        """Bytes of a slot, with so many sets of priorities."""
+        return int(np.prod(frame_shape)) + SLOT_BYTES + priorities * SumTree.BYTES
 
     def start(self, envs: np.ndarray, frames: np.ndarray, coords: np.ndarray) -> None:
         """Begin an episode in each of the environments `envs`.

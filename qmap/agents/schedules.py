@@ -1,4 +1,4 @@
-"""The one schedule that everything follows."""
+"""What depends on the number of steps: schedules, and what is done every so many."""
 
 from __future__ import annotations
 
@@ -7,3 +7,8 @@ def linear(step: int, steps: int, first: float, last: float) -> float:
     """Go from `first` at step 0 to `last` at step `steps` in a straight line, and stay there."""
     fraction = min(step / steps, 1.0)
     return first + fraction * (last - first)
+
+
+def crossings(every: int, step: int, advanced: int) -> int:
+    """Return how many multiples of `every` the last `advanced` steps up to `step` reached."""
+    return step // every - (step - advanced) // every

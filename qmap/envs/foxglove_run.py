@@ -27,15 +27,17 @@ FOXGLOVE_RUN = Game(
     row={"player_row": 1},
     column={"player_column": 1},
     window={"window_column": 1},
+    room={},
     score={"score": 1},
     # Dying and life over.
     dead={"engine_state": (1, 3)},
     completed={"engine_state": (2,)},
+    between={},
     recording=Recording(
         to_title=(((), 60),),
         to_level=((("START",), 4),),
         playing={"mode": (1,), "engine_state": (0,)},
-        frames_after=30,
+        still_frames=30,
     ),
     without_rom="no ROM of Foxglove Run at {path}: restore it from the repository, or build it "
     "from the source beside it",

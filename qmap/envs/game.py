@@ -38,15 +38,15 @@ class Recording:
         to_title: What is pressed from power-on to the title screen.
         to_level: What is pressed on the title screen to start a level. Before each of these
             frames, the level's values (`Game.levels`) are written into RAM.
-        playing: All of these hold once the level is being played; frames without a button are
-            run until then.
-        frames_after: How many further frames without a button precede the start state.
+        playing: All of these hold while the level is being played.
+        still_frames: Without a button, frames are run until for as many in a row `playing` has
+            held and the player's row has not changed: the start state.
     """
 
     to_title: Presses
     to_level: Presses
     playing: Condition
-    frames_after: int
+    still_frames: int
 
 
 @dataclass(frozen=True)
@@ -60,12 +60,16 @@ class Game:
         state: File name of a level's start, with `{level}` for `1_1`.
         levels: Each level's name and the variables that are written into RAM to start it.
         actions: Each agent action's name and the buttons it holds, in the order of the actions.
-        row: Pixels between the top of the screen and the player.
+        row: Pixels between the top of the screen and the player; its lowest byte is enough.
         column: Pixels between the start of the level and the player.
         window: Pixels between the start of the level and the left edge of the screen.
+        room: The area that a level starts in or a pipe leads to, for areas share columns. It is
+            read from `levels`, and again when one of `between` begins to hold.
         score: Points so far.
         dead: The run is over as soon as one of these holds.
         completed: The level is finished as soon as one of these holds.
+        between: The game is taking the player from one area to another as long as one of these
+            holds: nothing can be chosen, and what is read of the place means nothing.
         recording: How the start states are made.
         without_rom: What the user reads if there is no ROM, with `{path}` for where it goes.
     """
@@ -79,16 +83,18 @@ class Game:
     row: Number
     column: Number
     window: Number
+    room: Number
     score: Number
     dead: Condition
     completed: Condition
+    between: Condition
     recording: Recording
     without_rom: str
 
     def variables(self) -> set[str]:
         """Return the names of all variables that `data.json` has to locate."""
-        numbers = (self.row, self.column, self.window, self.score)
-        conditions = (self.dead, self.completed, self.recording.playing)
+        numbers = (self.row, self.column, self.window, self.room, self.score)
+        conditions = (self.dead, self.completed, self.between, self.recording.playing)
         return {name for names in (*numbers, *conditions, *self.levels.values()) for name in names}
 
     def state_name(self, level: str) -> str:

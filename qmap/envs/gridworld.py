@@ -10,6 +10,7 @@ import cv2
 import gymnasium
 import numpy as np
 
+from qmap.envs.episode import step_refused
 from qmap.envs.gridworld_level import (
     ACTION_NAMES,
     COLS,
@@ -32,11 +33,12 @@ class GridWorldEnv(gymnasium.Env[np.ndarray, np.int64]):
 
     Observations are uint8 (28, 32, 3): red and green are 255 in the character's cell, blue is 255
     at walls. Actions go one cell up, left, right or down; a wall leaves everything as it was.
-    There is no reward and no end: the world is for learning to reach goals.
+    There is no reward and no end: the world is for learning to reach goals. After `max_steps` steps
+    `step` raises `UserError` until `reset`.
 
     `info` holds `coords`, int64 (3,): row and column in the level and the column at which the
     window starts (from -15: outside the level is wall); `position`, int64 (2,): row and column in
-    the level, whose pixels are its cells; `room`: 0.
+    the level, whose pixels are its cells.
 
     Args:
         level: name of a shipped level, an image file (see `load_level`) or a `Level`.
@@ -68,6 +70,7 @@ class GridWorldEnv(gymnasium.Env[np.ndarray, np.int64]):
         self.action_space = gymnasium.spaces.Discrete(len(ACTION_NAMES))
         self._place = 0
         self._steps = 0
+        self._over = True  # until the first reset
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -84,16 +87,23 @@ class GridWorldEnv(gymnasium.Env[np.ndarray, np.int64]):
         else:
             self._place = self._place_at(position)
         self._steps = 0
+        self._over = False
         return self._observation(), self._info()
 
     def step(
         self, action: int | np.integer
     ) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
-        """Go one cell up (0), left (1), right (2) or down (3)."""
+        """Go one cell up (0), left (1), right (2) or down (3).
+
+        Raises:
+            UserError: the episode has ended, or none has begun.
+        """
+        if self._over:
+            raise step_refused()
         self._place = int(self.level.next_places[self._place, action])
         self._steps += 1
-        truncated = self.max_steps is not None and self._steps >= self.max_steps
-        return self._observation(), 0.0, False, truncated, self._info()
+        self._over = self._ended()
+        return self._observation(), 0.0, False, self._over, self._info()
 
     def render(self) -> np.ndarray | None:
         """Return the window, uint8 (448, 512, 3) in RGB, or None without a render mode."""
@@ -119,7 +129,11 @@ class GridWorldEnv(gymnasium.Env[np.ndarray, np.int64]):
         """
         self._place = int(state["place"])
         self._steps = int(state["steps"])
+        self._over = self._ended()
         self.np_random.bit_generator.state = json.loads(state["generator"].tobytes())
+
+    def _ended(self) -> bool:
+        return self.max_steps is not None and self._steps >= self.max_steps
 
     def _place_at(self, position: tuple[int, int]) -> int:
         row, col = position
@@ -139,7 +153,6 @@ class GridWorldEnv(gymnasium.Env[np.ndarray, np.int64]):
         return {
             "coords": np.array((row, col, col - SCREEN_COL), np.int64),
             "position": np.array((row, col), np.int64),
-            "room": 0,
         }
 
 

@@ -11,6 +11,7 @@ import gymnasium
 import numpy as np
 
 from qmap.envs.emulator import Emulator
+from qmap.envs.episode import step_refused
 from qmap.envs.game import Game, number, one_holds
 from qmap.envs.games import find_game
 from qmap.envs.screen import ScreenProcessor
@@ -19,6 +20,10 @@ from qmap.utils.errors import UserError
 SCREEN_SHAPE = (224, 256)
 COORDS_SHAPE = (28, 32)
 FRAMES_PER_STEP = 4
+# What is followed from frame to frame moves by at most 12 pixels; pipes and areas jump farther.
+MAX_ROWS_PER_FRAME = 32
+# No game takes as long as this from one area into the next (a pipe: 150 frames).
+MAX_FRAMES_BETWEEN = 600
 COMPLETION_BONUS = 5000
 REWARD_SCALE = 1 / 100
 
@@ -26,18 +31,24 @@ REWARD_SCALE = 1 / 100
 class MarioEnv(gymnasium.Env[np.ndarray, int]):
     """One level of a game, from its start until the player dies or finishes it.
 
-    Each action is held for 4 frames of 1/60 s, fewer if the episode ends in one of them. The reward
-    is the increase of the score, plus 5,000 for finishing the level, divided by 100. An episode is
-    `terminated` by death, by falling below the last row of the goal grid and by finishing the
-    level; it is never truncated. Everything is deterministic: seeds change nothing.
+    Each action is held for 4 frames of 1/60 s, fewer if the episode ends in one of them. Where the
+    game takes the player from one area to another (a pipe), the step goes on, with no button held,
+    until the player is in control again: there is no place to be and nothing to choose in between.
+    The reward is the increase of the score, plus 5,000 for finishing the level, divided by 100. An
+    episode is `terminated` by death, by falling below the last row of the goal grid and by
+    finishing the level; it is never truncated, and after its end `step` raises `UserError` until
+    `reset`. Everything is deterministic: seeds change nothing.
 
     Observation: one frame, uint8 (56, 64, C). Every `info` holds
 
     - coords: int64 (3,), (row, column, window) on the goal grid of the level, cells of 8 x 8
-      pixels; the column on the 28 x 32 cells of the screen is column - window;
-    - position: int64 (2,), (row, column) in pixels of the level;
-    - room: 0, distance: the furthest column of the episode in pixels, completed: whether the level
-      was finished, score: the game's points.
+      pixels; the column on the 28 x 32 cells of the screen is column - window
+      (the window may be negative where a level loops);
+    - position: int64 (2,), (row, column) in pixels of the level, above the screen negative rows;
+    - qmap: room, int: the area of the level the player is in, for areas share columns;
+      distance, int: the furthest column of the episode in pixels; completed, bool: whether the
+      level was finished;
+    - score: the game's points.
 
     Args:
         game: Which game, a key of `qmap.envs.games.GAMES`.
@@ -83,6 +94,7 @@ class MarioEnv(gymnasium.Env[np.ndarray, int]):
         try:
             self._start = _read_state(self.game, level, self.emulator.folder / state_name)
             self._begin()
+            self._over = True  # until the first reset
         except BaseException:
             # Whoever catches the exception holds this object by its traceback.
             self.close()
@@ -97,22 +109,29 @@ class MarioEnv(gymnasium.Env[np.ndarray, int]):
         return self._observe()
 
     def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
-        """Hold the buttons of `action` for 4 frames."""
+        """Hold the buttons of `action` for 4 frames, and go through a pipe that they lead into.
+
+        Raises:
+            UserError: The episode has ended, or none has begun.
+        """
+        if self._over:
+            raise step_refused()
         self.emulator.hold(*self._buttons[action])
         for _ in range(FRAMES_PER_STEP):
-            values = self.emulator.frame()
-            self._follow(values)
-            over = self._completed or self._row >= SCREEN_SHAPE[0]
-            over = over or one_holds(values, self.game.dead)
-            if over:
+            values = self._frame()
+            if self._over or self._between:
                 break
+        if self._between:
+            # Later the game may announce where the next pipe leads.
+            self._room = number(values, self.game.room)
+            values = self._wait_for_control()
         self._screen = self.emulator.screen()
         score = number(values, self.game.score)
         # A counter that overflows or is cleared takes nothing away.
         points = max(score - self._score, 0) + COMPLETION_BONUS * self._completed
         self._score = score
         observation, info = self._observe()
-        return observation, points * REWARD_SCALE, over, False, info
+        return observation, points * REWARD_SCALE, self._over, False, info
 
     def render(self) -> np.ndarray | None:
         """Return the screen of the last observation: uint8 (224, 256, 3), RGB."""
@@ -129,6 +148,7 @@ class MarioEnv(gymnasium.Env[np.ndarray, int]):
             "emulator": np.frombuffer(self.emulator.save(), np.uint8),
             "screen": self._screen.copy(),
             "place": np.array((*place, self._completed), np.int64),
+            "room": np.array(self._room),
         }
 
     def restore_state(self, state: dict[str, np.ndarray]) -> None:
@@ -137,8 +157,10 @@ class MarioEnv(gymnasium.Env[np.ndarray, int]):
             raise UserError(f"the saved state of {self.game.title} is damaged or of another core")
         self._screen = state["screen"].copy()
         place = [int(value) for value in state["place"]]
-        self._row, self._column, self._window, self._score, self._distance, completed = place
-        self._completed = bool(completed)
+        self._row, self._column, self._window, self._score, self._distance, _ = place
+        # States of former versions know no rooms.
+        self._room = int(state.get("room", self._first_room()))
+        self._judge(self.emulator.values())
 
     def _begin(self) -> None:
         """Load the level's start, and run one frame, since the core draws only while it runs."""
@@ -148,34 +170,79 @@ class MarioEnv(gymnasium.Env[np.ndarray, int]):
                 f"emulator; record it: {_recording_command(self.game, self.level)} --force"
             )
         self.emulator.hold()
-        values = self.emulator.frame()
         self._row = self._distance = 0
-        self._follow(values)
+        self._room = self._first_room()
+        values = self._frame()
+        if self._between:
+            values = self._wait_for_control()
         self._score = number(values, self.game.score)
         self._screen = self.emulator.screen()
 
+    def _first_room(self) -> int:
+        return number(self.game.levels[self.level], self.game.room)
+
+    def _frame(self) -> dict[str, int]:
+        values = self.emulator.frame()
+        self._follow(values)
+        return values
+
+    def _wait_for_control(self) -> dict[str, int]:
+        """Run frames without a button until the player is in control or the episode has ended."""
+        self.emulator.hold()
+        for _ in range(MAX_FRAMES_BETWEEN):
+            values = self._frame()
+            if self._over or not self._between:
+                break
+        return values
+
     def _follow(self, values: dict[str, int]) -> None:
         """Update what is known of the player from the RAM of one frame."""
-        row = number(values, self.game.row)
-        if row >= SCREEN_SHAPE[0] and self._row < SCREEN_SHAPE[0] // 2:
-            row -= 256  # A row kept in one byte wraps above the top of the screen.
-        self._row = row
+        between = one_holds(values, self.game.between)
+        self._row = _follow_row(number(values, self.game.row), 0 if between else self._row)
         self._column = number(values, self.game.column)
         self._window = number(values, self.game.window)
-        self._distance = max(self._distance, self._column)
+        if not between:
+            self._distance = max(self._distance, self._column)
+        self._judge(values)
+
+    def _judge(self, values: dict[str, int]) -> None:
+        """Tell from the RAM of one frame, and the row, what the player may do."""
+        self._between = one_holds(values, self.game.between)
         self._completed = one_holds(values, self.game.completed)
+        fallen = self._row >= SCREEN_SHAPE[0]
+        self._over = self._completed or fallen or one_holds(values, self.game.dead)
 
     def _observe(self) -> tuple[np.ndarray, dict[str, Any]]:
         coords = self._processor.coords(self._row, self._column, self._window)
         info = {
             "coords": coords,
             "position": np.array((self._row, self._column), np.int64),
-            "room": 0,
-            "distance": self._distance,
-            "completed": self._completed,
+            "qmap": {
+                "room": self._room,
+                "distance": self._distance,
+                "completed": self._completed,
+            },
             "score": self._score,
         }
         return self._processor(self._screen, coords), info
+
+
+def _follow_row(read: int, before: int) -> int:
+    """Return the row of the player, of which the game may keep one byte only.
+
+    Args:
+        read: What the game says, 0 at the top of the screen; from 224 on above or below it.
+        before: The row a frame ago; 0 if it is not known.
+
+    Returns:
+        The row nearest to `before` that reads so, if the player can have moved as far in a frame.
+        Else the row as it is read, where one just outside the screen is above it: nobody is put
+        below the screen, and a fall passes its last rows one after the other.
+    """
+    move = (read - before + 128) % 256 - 128
+    if abs(move) <= MAX_ROWS_PER_FRAME:
+        return before + move
+    return read if read < SCREEN_SHAPE[0] else read - 256
 
 
 def _recording_command(game: Game, level: str) -> str:

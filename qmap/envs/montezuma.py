@@ -8,6 +8,7 @@ import gymnasium
 import numpy as np
 from ale_py import Action, ALEInterface, ALEState, LoggerMode, roms
 
+from qmap.envs.episode import step_refused
 from qmap.envs.screen import ScreenProcessor
 from qmap.utils.errors import UserError
 
@@ -27,11 +28,12 @@ class MontezumaEnv(gymnasium.Env[np.ndarray, np.int64]):
     Observations are uint8 frames (56, 40, channels), one channel unless options add some. A step
     repeats its action for 4 emulator frames, or fewer where the episode ends in between. Rewards
     are the game's. A lost life ends the episode, and every episode starts with a new game, so that
-    the environment is deterministic and seeds change nothing.
+    the environment is deterministic and seeds change nothing. After the end of an episode `step`
+    raises `UserError` until `reset`.
 
     `info` holds `coords`, int64 (3,): row, column and window (0) on the 28 x 20 goal grid;
     `position`, int64 (2,): row and column on the screen of 210 x 160 pixels, not clipped;
-    `room`: number of the screen the character is in; `lives`: lives left.
+    `qmap`: room, int: number of the screen the character is in; `lives`: lives left.
 
     Args:
         render_mode: "rgb_array" makes `render` return the screen.
@@ -71,6 +73,7 @@ class MontezumaEnv(gymnasium.Env[np.ndarray, np.int64]):
         self._ale.setFloat("repeat_action_probability", 0.0)
         self._ale.loadROM(roms.get_rom_path("montezuma_revenge"))
         self._start_game()
+        self._over = True  # until the first reset
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -84,7 +87,13 @@ class MontezumaEnv(gymnasium.Env[np.ndarray, np.int64]):
     def step(
         self, action: int | np.integer
     ) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
-        """Hold the buttons of an action, 0 to 6, for 4 frames or until the life is lost."""
+        """Hold the buttons of an action, 0 to 6, for 4 frames or until the life is lost.
+
+        Raises:
+            UserError: the episode has ended, or none has begun.
+        """
+        if self._over:
+            raise step_refused()
         button = self._buttons[action]
         reward = 0
         terminated = False
@@ -97,6 +106,7 @@ class MontezumaEnv(gymnasium.Env[np.ndarray, np.int64]):
         self._steps += 1
         self._restored_screen = None
         truncated = self.max_steps is not None and self._steps >= self.max_steps
+        self._over = terminated or truncated
         info = self._info()
         return self._observation(info), float(reward), terminated, truncated, info
 
@@ -110,6 +120,7 @@ class MontezumaEnv(gymnasium.Env[np.ndarray, np.int64]):
             "system": np.frombuffer(self._ale.cloneSystemState().serialize(), np.uint8),
             "screen": self._rgb_screen(),
             "steps": np.array(self._steps),
+            "over": np.array(self._over),
         }
 
     def restore_state(self, state: dict[str, np.ndarray]) -> None:
@@ -121,6 +132,8 @@ class MontezumaEnv(gymnasium.Env[np.ndarray, np.int64]):
         self._ale.restoreSystemState(ALEState(state["system"].tobytes()))
         self._lives = self._ale.lives()
         self._steps = int(state["steps"])
+        # States of former versions do not say whether the episode had ended.
+        self._over = bool(state.get("over", False))
         # The emulator's states lack the picture: until it draws the next one, this is shown.
         self._restored_screen = state["screen"].copy()
 
@@ -128,6 +141,7 @@ class MontezumaEnv(gymnasium.Env[np.ndarray, np.int64]):
         self._ale.reset_game()
         self._lives = self._ale.lives()
         self._steps = 0
+        self._over = False
         self._restored_screen: np.ndarray | None = None
 
     def _rgb_screen(self) -> np.ndarray:
@@ -141,7 +155,7 @@ class MontezumaEnv(gymnasium.Env[np.ndarray, np.int64]):
         return {
             "coords": self._screen.coords(row, col),
             "position": np.array((row, col), np.int64),
-            "room": int(ram[ROOM_BYTE]),
+            "qmap": {"room": int(ram[ROOM_BYTE])},
             "lives": self._lives,
         }
 

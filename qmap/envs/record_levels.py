@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qmap.envs.emulator import Emulator
-from qmap.envs.game import Presses, all_hold
+from qmap.envs.game import Presses, all_hold, number
 from qmap.envs.games import GAMES, find_game
 from qmap.utils.command_line import option, parse, run
 from qmap.utils.errors import UserError
@@ -34,7 +34,7 @@ class Options:
 
 
 def record_level(emulator: Emulator, level: str, title: bytes) -> bytes:
-    """Return the state of the emulator at the start of a level.
+    """Return the state of the emulator at the start of a level, the player in control and still.
 
     Args:
         emulator: The emulator, whatever it is doing.
@@ -50,15 +50,17 @@ def record_level(emulator: Emulator, level: str, title: bytes) -> bytes:
         emulator.write(game.levels[level])
         emulator.frame()
     emulator.hold()
+    still, row = 0, None
     for _ in range(MAX_FRAMES_TO_LEVEL):
-        if all_hold(emulator.values(), recording.playing):
-            break
+        values = emulator.values()
+        before, row = row, number(values, game.row)
+        if not all_hold(values, recording.playing):
+            row = None
+        still = still + 1 if row is not None and row == before else 0
+        if still == recording.still_frames:
+            return emulator.save()
         emulator.frame()
-    else:
-        raise UserError(f"level {level} of {game.title} did not start; is it the right ROM?")
-    for _ in range(recording.frames_after):
-        emulator.frame()
-    return emulator.save()
+    raise UserError(f"level {level} of {game.title} did not start; is it the right ROM?")
 
 
 def boot(emulator: Emulator) -> bytes:

@@ -45,12 +45,17 @@ SUPER_MARIO_ALL_STARS = Game(
     row={"player_row": 1},
     column={"player_column": 1, "player_column_page": 256},
     window={"window_column": 1},
+    # In play it names the area that the next pipe leads to, often from the first frame on.
+    room={"area_pointer": 1},
     score={"score_tens": 10},
     # Dying and life lost. The variable run_over tells less: it locks the scrolling, which the game
     # does at a warp zone and in the last room of a castle, too, where the run goes on.
     dead={"engine_state": (6, 11)},
     # Sliding down the flagpole and walking to the castle; a castle's own end has no flag.
     completed={"engine_state": (4, 5), "mode": (2,)},
+    # Climbing a vine, entering a pipe on its side or from above, an area being loaded (when place
+    # and engine state are 0) and the player coming out of a pipe or falling into the area.
+    between={"engine_state": (0, 1, 2, 3, 7), "task": (0, 1, 2)},
     recording=Recording(
         to_title=(
             ((), 600),
@@ -64,8 +69,10 @@ SUPER_MARIO_ALL_STARS = Game(
             ((), 300),
         ),
         to_level=((("START",), 4), ((), 60)),
-        playing={"mode": (1,), "task": (3,), "timer": NOT_ZERO},
-        frames_after=30,
+        playing={"mode": (1,), "task": (3,), "timer": NOT_ZERO, "engine_state": (8,)},
+        # The fade-in takes as long, and neither a fall nor the slow sinking in water begins with as
+        # many frames in the same row (6 at most).
+        still_frames=30,
     ),
     without_rom="Super Mario All-Stars needs its ROM, which cannot be shipped: put yours at {path} "
     "(or name it with --rom FILE),\n"

@@ -7,6 +7,7 @@ its name when it is complete and on the disk.
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -20,6 +21,7 @@ import numpy as np
 
 from qmap.utils.errors import UserError
 from qmap.utils.files import atomic_file, cannot
+from qmap.utils.terminal import Warnings
 
 FORMAT = 1
 TREE = "tree.json"
@@ -27,6 +29,8 @@ TREE = "tree.json"
 ARRAY = "array:"
 TEXT = "text:"
 CHUNK = 2**24
+
+_warnings = Warnings()
 
 
 def save(path: Path, kind: str, tree: dict[str, Any]) -> int:
@@ -91,13 +95,12 @@ def load(path: Path, kind: str) -> dict[str, Any]:
 
 
 @contextmanager
-def fitting(path: str, what: str, expected: str) -> Iterator[None]:
-    """Say in one line that the checkpoint at `path` is of another network than it is put into.
+def fitting(path: str, loaded: dict[str, Any]) -> Iterator[None]:
+    """Say in one line what the checkpoint at `path` is of, if it does not fit.
 
     Args:
         path: of the checkpoint that is restored inside the `with` block.
-        what: what it is restored to.
-        expected: what the run that wrote it must have had in common with this one.
+        loaded: what is in it; `loaded["of"]` tells where it came from, in checkpoints that do.
 
     Raises:
         UserError: it does not fit.
@@ -105,14 +108,24 @@ def fitting(path: str, what: str, expected: str) -> Iterator[None]:
     try:
         yield
     except (KeyError, TypeError, ValueError, AttributeError) as error:
+        origin = loaded.get("of")
+        whence = f" of {origin}" if isinstance(origin, str) else ""
         raise UserError(
-            f"{path} does not fit this {what} ({error}); expected a checkpoint of the same "
-            f"{expected}"
+            f"{path} is a checkpoint{whence} and does not fit here: {error}; expected one of the "
+            "same networks, observations and actions"
         ) from error
+
+
+def steps(folder: Path, kind: str) -> list[int]:
+    """Return the steps of the files step_N.`kind` in a folder."""
+    names = [path.stem.removeprefix("step_") for path in folder.glob(f"step_*.{kind}")]
+    return [int(name) for name in names if name.isdecimal() and str(int(name)) == name]
 
 
 def sync_folder(folder: Path) -> None:
     """Bring a folder's list of names to the disk, where the system can.
+
+    Some file systems cannot (EINVAL, of some network drives): that costs a warning, no file.
 
     Raises:
         UserError: the folder is gone or its disk is.
@@ -126,7 +139,13 @@ def sync_folder(folder: Path) -> None:
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise cannot("write", folder, error) from error
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES):
+            raise cannot("write", folder, error) from error
+        _warnings.warn(
+            "sync",
+            f"the file system of {folder} cannot sync folders: after a power failure the newest "
+            "files may be missing there",
+        )
 
 
 def _without_arrays(tree: Any, arrays: dict[str, np.ndarray]) -> Any:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar, get_args, get_origin, get_type_hints
 
 from qmap.utils.errors import UserError
+from qmap.utils.terminal import outlive_the_audience
 
 Options = TypeVar("Options")
 
@@ -235,6 +236,7 @@ def parse(
 
 def run(main: Callable[[], int | None]) -> NoReturn:
     """Call `main` and exit: what it returns or 0, 2 with a line on a `UserError`, 130 on Ctrl-C."""
+    outlive_the_audience()
     try:
         status = main()
     except KeyboardInterrupt:

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
 
+from qmap.utils.terminal import leave_terminal
+
 SAME_SIGNAL = 0.1  # seconds
 
 
@@ -81,7 +83,7 @@ class Interrupt:
             elif time.monotonic() - first > SAME_SIGNAL:
                 os._exit(128 + number)
             if number == getattr(signal, "SIGHUP", None):
-                _leave_terminal()
+                leave_terminal()
 
 
 @contextmanager
@@ -100,12 +102,3 @@ def nothing_to_lose() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, previous)
-
-
-def _leave_terminal() -> None:
-    """Let the last words go nowhere: writing to a terminal that is gone is an error."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    for descriptor in (1, 2):
-        if os.isatty(descriptor):
-            os.dup2(nowhere, descriptor)
-    os.close(nowhere)

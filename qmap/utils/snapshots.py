@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from qmap.utils import checkpoint
 from qmap.utils.errors import UserError
+from qmap.utils.terminal import say
 
 KIND = "snapshot"
 DAMAGED = ".damaged"
@@ -50,7 +50,7 @@ def load_latest(folder: Path) -> dict[str, Any] | None:
         try:
             tree = checkpoint.load(_path(folder, step), KIND)
         except UserError as error:
-            print(f"warning: {error}; trying the one before", file=sys.stderr)
+            say(f"warning: {error}; trying the one before")
             damaged.append(_path(folder, step))
             continue
         for path in damaged:
@@ -66,7 +66,7 @@ def _path(folder: Path, step: int) -> Path:
     return folder / f"step_{step}.{KIND}"
 
 
+
 def steps(folder: Path) -> list[int]:
     """Return the steps of which there are snapshots."""
-    names = [path.stem.removeprefix("step_") for path in folder.glob(f"step_*.{KIND}")]
-    return [int(name) for name in names if name.isdecimal() and str(int(name)) == name]
+    return checkpoint.steps(folder, KIND)
