@@ -44,12 +44,21 @@ def make_agent(
     q_map = dqn = None
     if config.qmap:
         q_map = QMapLearner(
-            q_frames_maker("game", observation_shape, n_actions),
+            q_frames_maker(
+                config.model,
+                observation_shape,
+                n_actions,
+                center=config.center_frames,
+                sigmoid=config.output == "sigmoid",
+                small_start=config.small_start,
+                frame_channels=channels * config.difference_frames,
+            ),
             learning_rate=config.qmap_lr,
             gamma=config.qmap_gamma,
             clip_norm=config.qmap_clip,
             double_order=config.double_order if config.double else None,
             unknown_columns=config.unknown_columns,
+            soft_target=config.soft_target,
         )
         check_grid(q_map, observation_shape, coords_shape, config.envs)
     if config.dqn:
@@ -65,7 +74,9 @@ def make_agent(
     # Without a learner nothing is ever sampled: only the history of a stack is kept.
     history = (config.stack - 1) * config.skip
     capacity = config.replay if learners else (history + 2) * config.envs
-    replay = make_replay(config, capacity, frame_shape, coords_shape, [each.name for each in learners])
+    replay = make_replay(
+        config, capacity, frame_shape, coords_shape, [each.name for each in learners]
+    )
 
     acting, means = streams.generator(config.seed, "acting"), Means()
     policies = [

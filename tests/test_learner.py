@@ -85,7 +85,8 @@ def test_batches_of_one_shape_are_traced_once(make_learner: MakeLearner) -> None
 
 def test_a_training_step_stays_in_tensorflow(make_learner: MakeLearner) -> None:
     batch = Transitions(*map(tf.constant, random_batch(0)))
-    function = make_learner()._train.get_concrete_function(batch, tf.ones(8, tf.float64))
+    learner = make_learner()  # functions hold their object weakly
+    function = learner._train.get_concrete_function(batch, tf.ones(8, tf.float64))
     graph = function.graph.as_graph_def()
     nodes = [*graph.node, *(node for f in graph.library.function for node in f.node_def)]
     kinds = {node.op for node in nodes}

@@ -31,12 +31,14 @@ class QNetwork(keras.Model):
         features: maps uint8 observations to what both streams begin with.
         advantage: layers from the features to A, one channel an action.
         value: layers from the features to V, one channel; empty without dueling.
+        mean_frame: what is taken away from observations, None for nothing.
         sigmoid: whether Q-values are the sigmoid of what the streams give.
     """
 
     features: Callable[[tf.Tensor], Any]
     advantage: list[keras.Layer]
     value: list[keras.Layer]
+    mean_frame: MeanFrame | None = None
     sigmoid = False
 
     def call(self, observations: tf.Tensor) -> tf.Tensor:
@@ -56,6 +58,12 @@ class QNetwork(keras.Model):
         Which action is best can be told without computing V, which takes half of the decoders.
         """
         return self.stream(self.advantage, self.features(observations))
+
+    def inputs(self, observations: tf.Tensor) -> tf.Tensor:
+        """Map uint8 observations to what the first layer gets."""
+        if self.mean_frame is None:
+            return tf.cast(observations, self.compute_dtype) / 255
+        return tf.cast(self.mean_frame(observations), self.compute_dtype)
 
     def stream(self, layers: list[keras.Layer], features: tf.Tensor) -> tf.Tensor:
         """Send features through the layers of one stream; float32."""
@@ -78,13 +86,13 @@ class ConvQFrames(QNetwork):
         last: (kernel, stride) of one more, which gives the Q-frames.
         dueling: add a second decoder with one output channel V and return V + A - mean(A).
         layer_norm: normalize the dense layers before their ELU.
-        centred: take the mean frame away, see `MeanFrame`; nothing else is trained with it.
-        frame_channels: channels of one frame of the stack, to show the newest frame and the
-            differences from each frame to the next in place of the stack; 0 shows the stack.
-        skip: add the encoder's outputs to those of the decoders that have the same shape, so that
-            what is where need not pass the bottleneck.
+        center: take the mean frame away, see `MeanFrame`.
         sigmoid: Q-values are the sigmoid of the output, and start near 0.
-        small_start: start with the last layers' weights a tenth as large.
+        small_start: start with outputs a tenth as large.
+        skip: add the encoder's outputs to those in the decoders that have the same shape, so that
+            what is seen where need not pass the bottleneck.
+        frame_channels: channels of one frame of the stack, to show the network the newest frame
+            and the differences from each frame to the next; 0 shows it the stack.
     """
 
     def __init__(
@@ -98,18 +106,18 @@ class ConvQFrames(QNetwork):
         last: tuple[int, int],
         dueling: bool = True,
         layer_norm: bool = True,
-        centred: bool = False,
-        frame_channels: int = 0,
-        skip: bool = False,
+        center: bool = False,
         sigmoid: bool = False,
         small_start: bool = False,
+        skip: bool = False,
+        frame_channels: int = 0,
         name: str = "q_map",
     ) -> None:
         super().__init__(name=name)
-        self.mean_frame = MeanFrame() if centred else None
-        self.frame_channels = frame_channels
-        self.skip = skip
+        self.mean_frame = MeanFrame() if center else None
         self.sigmoid = sigmoid
+        self.skip = skip
+        self.frame_channels = frame_channels
         self.encoder = [
             keras.layers.Conv2D(*convolution, padding="same", activation="elu")
             for convolution in encoder
@@ -123,11 +131,9 @@ class ConvQFrames(QNetwork):
         self.value = _decoder(decoder, (1, *last)) if dueling else []
         self(tf.zeros((1, *observation_shape), tf.uint8))
         lasts = [stream[-1] for stream in (self.advantage, self.value) if stream]
-        if small_start:
-            start_small([layer.kernel for layer in lasts])
-        if sigmoid:
-            # V alone where there are both: their sum is to be low.
-            lasts[-1].bias.assign(tf.fill(lasts[-1].bias.shape, LOW))
+        _start(
+            [layer.kernel for layer in lasts], [layer.bias for layer in lasts], small_start, sigmoid
+        )
 
     def features(self, observations: tf.Tensor) -> list[tf.Tensor]:
         """Map uint8 observations to the bottleneck's output and what is to be added later.
@@ -136,10 +142,7 @@ class ConvQFrames(QNetwork):
             The bottleneck's output, as large as the encoder's; with skip connections also the
             outputs of the encoder's layers, last first.
         """
-        if self.mean_frame is None:
-            x = scaled(observations, self.compute_dtype)
-        else:
-            x = tf.cast(self.mean_frame(observations), self.compute_dtype)
+        x = self.inputs(observations)
         if self.frame_channels:
             older, newer = x[..., : -self.frame_channels], x[..., self.frame_channels :]
             x = tf.concat((newer - older, x[..., -self.frame_channels :]), axis=-1)
@@ -168,6 +171,8 @@ class DenseQFrames(QNetwork):
         hidden: sizes of the dense layers, ELU after each.
         dueling: add a second dense output V and return V + A - mean(A).
         layer_norm: normalize the hidden layers before their ELU, and the outputs.
+        center: take the mean frame away, see `MeanFrame`.
+        sigmoid: Q-values are the sigmoid of the output, and start near 0.
         small_start: start with outputs a tenth as large.
     """
 
@@ -180,10 +185,14 @@ class DenseQFrames(QNetwork):
         hidden: Sequence[int],
         dueling: bool = True,
         layer_norm: bool = True,
+        center: bool = False,
+        sigmoid: bool = False,
         small_start: bool = False,
         name: str = "q_map",
     ) -> None:
         super().__init__(name=name)
+        self.mean_frame = MeanFrame() if center else None
+        self.sigmoid = sigmoid
         rows, cols = coords_shape
         self.flatten = keras.layers.Flatten()
         self.hidden = [DenseNorm(size, "elu", layer_norm) for size in hidden]
@@ -198,13 +207,17 @@ class DenseQFrames(QNetwork):
                 keras.layers.Reshape((rows, cols, 1)),
             ]
         self(tf.zeros((1, *observation_shape), tf.uint8))
-        if small_start:
-            outputs = [stream[0] for stream in (self.advantage, self.value) if stream]
-            start_small([each.norm.gamma if layer_norm else each.dense.kernel for each in outputs])
+        lasts = [stream[0] for stream in (self.advantage, self.value) if stream]
+        _start(
+            [each.norm.gamma if layer_norm else each.dense.kernel for each in lasts],
+            [each.norm.beta if layer_norm else each.dense.bias for each in lasts],
+            small_start,
+            sigmoid,
+        )
 
     def features(self, observations: tf.Tensor) -> tf.Tensor:
         """Map uint8 observations to the last hidden layer's output."""
-        return _through(self.hidden, self.flatten(scaled(observations, self.compute_dtype)))
+        return _through(self.hidden, self.flatten(self.inputs(observations)))
 
 
 class DuelingDQN(QNetwork):
@@ -240,7 +253,7 @@ class DuelingDQN(QNetwork):
 
     def features(self, observations: tf.Tensor) -> tf.Tensor:
         """Map uint8 observations to the encoder's flat output."""
-        return self.flatten(_through(self.encoder, scaled(observations, self.compute_dtype)))
+        return self.flatten(_through(self.encoder, self.inputs(observations)))
 
 
 class MeanFrame(keras.Layer):
@@ -297,24 +310,32 @@ class DenseNorm(keras.Layer):
         return self.activation(x)
 
 
-def scaled(observations: tf.Tensor, dtype: str) -> tf.Tensor:
-    """Bring uint8 observations from 0..255 to 0..1."""
-    return tf.cast(observations, dtype) / 255
-
-
 def duel(value: tf.Tensor, advantage: tf.Tensor) -> tf.Tensor:
     """V + A - mean over actions of A (Wang et al. 2016, equation 9)."""
     return value + advantage - tf.reduce_mean(advantage, axis=-1, keepdims=True)
 
 
-def start_small(weights: Sequence[keras.Variable]) -> None:
-    """Scale the weights of the last layers down, so that Q-values start a tenth as large.
+def _start(
+    scales: Sequence[keras.Variable],
+    biases: Sequence[keras.Variable],
+    small: bool,
+    low: bool,
+) -> None:
+    """Set where the outputs of the streams start, A's and with dueling V's.
 
-    Else the first updates unlearn large random Q-values. Their gradients, a hundred times as long
-    as later ones, fill Adam's second moments, which take thousands of updates to forget them.
+    Args:
+        scales: the weights that the size of each output is proportional to.
+        biases: the biases of each output.
+        small: a tenth as large as Glorot's weights make them. Else the first updates unlearn large
+            random Q-values. Their gradients, a hundred times as long as later ones, fill Adam's
+            second moments, which take thousands of updates to forget them.
+        low: at `LOW`, for a sigmoid; V alone, if there is one, because V + A is to be low.
     """
-    for each in weights:
-        each.assign(each * SMALL)
+    if small:
+        for scale in scales:
+            scale.assign(scale * SMALL)
+    if low:
+        biases[-1].assign(tf.fill(biases[-1].shape, LOW))
 
 
 def _plus_same_shape(x: tf.Tensor, others: list[tf.Tensor]) -> tf.Tensor:
