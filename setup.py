@@ -27,7 +27,7 @@ setup(
         game_files("SuperMarioAllStars-Snes", ["*.json", "rom.sha", "*.md"]),
         game_files("FoxgloveRun-Snes", ["*.json", "rom.sha", "*.md", "rom.sfc", "*.state"]),
     ],
-    python_requires=">=3.10,<3.13",
+    python_requires=">=3.10,<3.14",
     install_requires=[
         "tensorflow>=2.16",
         "keras>=3",
@@ -40,6 +40,7 @@ setup(
         "pandas",
         "imageio",
         "imageio-ffmpeg",
+        "scipy>=1.15",
         "tqdm",
         "pygame",
         "pillow>=10.1",

@@ -1,7 +1,8 @@
 """How near learned Q-frames come to the true ones: `python -m benchmarks.accuracy`.
 
-In the grid world, each way of learning is trained with each seed in a process of its own. A run
-that is already there is not repeated, so that the comparison can be interrupted and go on later.
+In the grid world, each way of learning is trained with each seed in a process of its own, and what
+it found goes into one table. A run that is already there is not repeated, so that the comparison
+can be interrupted and go on later. `--picture` draws the errors during training.
 The mean squared error is that of the comparisons during training; because it wanders, its mean
 over the last quarter of the run stands beside its value at the end, and on the first level there
 are its values at the moments for which those of the published code are known.
@@ -9,6 +10,7 @@ are its values at the moments for which those of the published code are known.
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -16,10 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
+from benchmarks.result_table import add_run, read_table, rows_of
 from qmap.gridworld.config import GridWorldConfig, agent_name
 from qmap.utils.command_line import option, parse, run, typed
 from qmap.utils.errors import UserError
+from qmap.utils.files import atomic_file
+from qmap.utils.plot import PlotOptions, draw_figure
 
 SMALL_START = ["--small-start"]
 IGNORE = ["--unknown-columns", "ignore"]
@@ -33,6 +39,15 @@ WAYS = {
     "small start, usual, soft": SMALL_START + USUAL + SOFT,
     "small start, usual, soft, ignore": SMALL_START + USUAL + SOFT + IGNORE,
 }
+LOSSES = "ground_truth_loss.csv"
+LEVELS = ("level1", "level2", "level3")
+# Mean squared errors at moments of a run; then, in the row of its end, from all over each level:
+# the share of pairs in which the greedy policy arrives, and how many steps distances are off.
+COLUMNS = (
+    *("precision", "way", "seed", "transitions", *LEVELS),
+    *(f"arrived {level}" for level in LEVELS),
+    *(f"steps off {level}" for level in LEVELS),
+)
 # Transitions.
 PUBLISHED_AT = (93_000, 125_000, 189_000)
 
@@ -48,11 +63,13 @@ class Options:
         "float32", "what the convolutions multiply in", choices=("float32", "bfloat16")
     )
     path: str = option("qmap_results/accuracy", "folder of the runs", metavar="DIR")
+    results: str = option("qmap_results/accuracy.csv", "table of what they found", metavar="CSV")
+    picture: str | None = option(None, "also draw the errors during training", metavar="PNG")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run what is missing, then print the table."""
-    options = parse(Options, __doc__.splitlines()[0], arguments, "benchmarks.accuracy")
+    options = parse(Options, __doc__.splitlines()[0], arguments, "python -m benchmarks.accuracy")
     print(f"mean squared errors on levels 1, 2 and 3, {options.steps:,} transitions")
     at = f"level 1 at {', '.join(f'{moment:,}' for moment in PUBLISHED_AT)}"
     print(f"{'':34} {'at the end':24} {'last quarter':24} {'level 1, each seed':24} {at}")
@@ -63,6 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         early = np.mean([run.early for run in runs], axis=0)
         row = f"{shown(end.mean(axis=0)):24} {shown(quarter):24} {shown(end[:, 0]):24}"
         print(f"{way:34} {row} {shown(early)}", flush=True)
+    if options.picture:
+        draw(options)
 
 
 @dataclass(frozen=True)
@@ -87,29 +106,82 @@ def errors(options: Options, way: str, seed: int) -> Errors:
         UserError: it cannot be trained.
     """
     if (rows := find(options, way, seed)) is None:
-        train(options, way, seed)
+        if find_run(options, way, seed) is None:
+            train(options, way, seed)
+        if (folder := find_run(options, way, seed)) is None:
+            raise UserError(f"the run of {way!r} with seed {seed} left no losses in {options.path}")
+        keep(options, way, seed, folder)
         rows = find(options, way, seed)
-    if rows is None:
-        raise UserError(f"the run of {way!r} with seed {seed} left no losses in {options.path}")
-    steps, losses = rows[:, 0], rows[:, 1:]
+    steps, squares = rows[:, 0], rows[:, 1:]
     nearest = [np.abs(steps - moment).argmin() for moment in PUBLISHED_AT if moment <= steps[-1]]
     return Errors(
-        end=losses[-1],
-        quarter=losses[steps > 0.75 * options.steps].mean(axis=0),
-        early=losses[nearest, 0],
+        end=squares[-1],
+        quarter=squares[steps > 0.75 * options.steps].mean(axis=0),
+        early=squares[nearest, 0],
     )
 
 
 def find(options: Options, way: str, seed: int) -> np.ndarray | None:
-    """Return the losses of a run up to its last step, None if there is no run that got there."""
-    config = GridWorldConfig(**typed(GridWorldConfig, "", WAYS[way]))
-    folder = Path(options.path) / options.precision / "gridworld" / agent_name(config)
-    for log in sorted(folder.glob(f"seed-{seed}_*/ground_truth_loss.csv"), reverse=True):
-        rows = np.loadtxt(log, delimiter=",", skiprows=1, ndmin=2)
-        rows = rows[rows[:, 0] <= options.steps]
-        if len(rows) and rows[-1, 0] > options.steps - config.batch * config.eval_every:
-            return rows
+    """Return a run's losses up to its last step from the table, None if none there got so far.
+
+    Returns:
+        (comparisons, 1 + levels) transitions and mean squared errors.
+    """
+    table = read_table(Path(options.results), COLUMNS)
+    run = rows_of(table, precision=options.precision, way=way, seed=seed)
+    rows = run[["transitions", *LEVELS]].to_numpy(float)
+    return until_the_end(rows, options, way)
+
+
+def find_run(options: Options, way: str, seed: int) -> Path | None:
+    """Return the folder of a run that got to its last step, None if there is none."""
+    folder = Path(options.path) / options.precision / "gridworld" / agent_name(config_of(way))
+    for log in sorted(folder.glob(f"seed-{seed}_*/{LOSSES}"), reverse=True):
+        if until_the_end(losses(log), options, way) is not None:
+            return log.parent
     return None
+
+
+def keep(options: Options, way: str, seed: int, folder: Path) -> None:
+    """Put what is in the folder of a run into the table."""
+    rows: list[list[float | None]] = [[*row, *[None] * 6] for row in losses(folder / LOSSES)]
+    if (path := folder / "evaluation.json").is_file():
+        levels = json.loads(path.read_text())["levels"]
+        for number, measure in enumerate(("arrived", "mean_absolute_error_steps")):
+            for place, level in enumerate(LEVELS, start=4 + 3 * number):
+                rows[-1][place] = levels[level][measure]
+    run = {"precision": options.precision, "way": way, "seed": seed}
+    add_run(Path(options.results), COLUMNS, run, rows)
+
+
+def losses(log: Path) -> np.ndarray:
+    """Return the rows of a run's log."""
+    return np.loadtxt(log, delimiter=",", skiprows=1, ndmin=2)
+
+
+def until_the_end(rows: np.ndarray, options: Options, way: str) -> np.ndarray | None:
+    """Return the rows up to the last step, None if they do not get so far."""
+    config = config_of(way)
+    rows = rows[rows[:, 0] <= options.steps]
+    ends = len(rows) and rows[-1, 0] > options.steps - config.batch * config.eval_every
+    return rows if ends else None
+
+
+def config_of(way: str) -> GridWorldConfig:
+    """Return the configuration of a way of learning."""
+    return GridWorldConfig(**typed(GridWorldConfig, "", WAYS[way]))
+
+
+def draw(options: Options) -> None:
+    """Draw the errors of the ways during training, from the table."""
+    ways: dict[str, dict[str, pd.DataFrame]] = {way: {} for way in options.ways}
+    for way in options.ways:
+        for seed in range(options.seeds):
+            rows = find(options, way, seed)
+            ways[way][f"seed-{seed}"] = pd.DataFrame(rows, columns=["steps", *LEVELS])
+    figure = draw_figure("gridworld", "ground_truth_loss", ways, PlotOptions(logscale=True))
+    with atomic_file(Path(options.picture)) as file:
+        figure.savefig(file, format="png", dpi=150)
 
 
 def train(options: Options, way: str, seed: int) -> None:

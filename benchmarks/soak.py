@@ -124,20 +124,15 @@ def make_floor(game: str) -> Callable[[], float]:
         from benchmarks.games import fill
         from benchmarks.workloads import mario, montezuma
         from qmap.agents.device import set_up
-        from qmap.envs.vector import close_vector, make_vector
+        from qmap.envs.vector import Envs
         from qmap.make_agent import make_agent
     workload = montezuma(replay=1000) if game == "montezuma" else mario(replay=1000)
     config = workload.config
     set_up(device=config.device, precision=config.precision)
-    envs = make_vector(workload.experiment.make_env, 1)
-    agent = make_agent(
-        config,
-        workload.experiment,
-        envs.single_observation_space.shape,
-        tuple(envs.get_attr("coords_shape")[0]),
-        int(envs.single_action_space.n),
-    )
-    close_vector(envs)
+    envs = Envs(workload.experiment.make_env, 1, seeds=[0], timeout=config.env_timeout)
+    shapes = (envs.frame_shape, envs.coords_shape, envs.n_actions)
+    agent = make_agent(config, workload.experiment.dqn, *shapes)
+    envs.close()
     fill(agent.replay, 100)
     slots = np.arange(config.batch) + agent.replay.history
     floor = Floor(agent.learners, agent.replay.transitions(slots), agent.observations())

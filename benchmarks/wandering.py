@@ -39,7 +39,7 @@ class Options:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print a line for each checkpoint."""
     options = command_line.parse(
-        Options, __doc__.splitlines()[0], arguments, "benchmarks.wandering"
+        Options, __doc__.splitlines()[0], arguments, "python -m benchmarks.wandering"
     )
     if not options.run:
         raise UserError("--run is missing: expected the folder of a run of qmap.train_gridworld")
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise UserError(f"there is no checkpoint in {options.run!r}; expected the folder of a run")
     with quiet():
         from qmap.agents.device import set_up
-        from qmap.gridworld.training import make_learner, restore
+        from qmap.gridworld.training import make_learner
     set_up()
     loaded = checkpoint.load(paths[0], "checkpoint")
     config = config_of(loaded, str(paths[0]))
@@ -59,7 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"{'transitions':>12}{'error':>9}{'reachable':>11}{'walls':>9}{'too high':>10}", end="")
     print(f"{'exact error of its policy':>28}")
     for path in paths:
-        restore(learner, checkpoint.load(path, "checkpoint"), str(path))
+        loaded = checkpoint.load(path, "checkpoint")
+        with checkpoint.fitting(str(path), loaded):
+            learner.restore_weights(loaded[learner.name])
         q_frames = np.concatenate(
             [
                 learner.q_frames(level.observations(np.arange(start, min(start + BATCH, count))))

@@ -6,7 +6,6 @@ TensorFlow is loaded: `parse` sees to both.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +17,7 @@ from qmap.utils import command_line
 from qmap.utils.command_line import option, options_of, shown
 from qmap.utils.errors import UserError
 from qmap.utils.run_folder import CONFIG, read_config
+from qmap.utils.terminal import say
 
 Config = TypeVar("Config", bound="RunOptions")
 
@@ -333,7 +333,7 @@ def parse(
     parsed = config(**values)
     parsed.check()
     for remark in parsed.remarks(typed):
-        print(f"note: {remark}", file=sys.stderr)
+        say(f"note: {remark}")
     return parsed
 
 

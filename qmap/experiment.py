@@ -105,9 +105,7 @@ class Episodes:
         """Number of the episode that began last."""
         return max(episode.number for episode in self.under_way)
 
-    def add(
-        self, rewards: np.ndarray, distances: np.ndarray | None, completed: np.ndarray
-    ) -> None:
+    def add(self, rewards: np.ndarray, distances: np.ndarray | None, completed: np.ndarray) -> None:
         """Count a step of every copy, each argument (n_envs,)."""
         for env, episode in enumerate(self.under_way):
             episode.add(float(rewards[env]), self.gamma)

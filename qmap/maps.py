@@ -6,23 +6,22 @@ import numpy as np
 
 from qmap.utils.level_pictures import LevelPictures
 from qmap.utils.run_folder import RunFolder
-from qmap.utils.tolerance import Tolerance
+from qmap.utils.terminal import Warnings
 from qmap.utils.visits import Visits
-
-CELL = 8  # pixels of the screen that a goal cell is wide and high
 
 
 class Maps:
     """Counts of visited pixels and goal cells, and the levels' pictures to draw them on.
 
     Args:
-        tolerate: lets the run go on where a map cannot be written.
+        warnings: lets the run go on where a map cannot be written.
+        cell: (height, width) of a goal cell in pixels of the screen; they need not be whole.
     """
 
-    def __init__(self, tolerate: Tolerance) -> None:
-        self._tolerate = tolerate
+    def __init__(self, warnings: Warnings, cell: tuple[float, float]) -> None:
+        self._tolerate = warnings.tolerate
         self._visits = {"visits": Visits(), "coords": Visits()}
-        self._pictures = LevelPictures()
+        self._pictures = LevelPictures(cell)
 
     def add(self, rooms: np.ndarray, positions: np.ndarray, coords: np.ndarray) -> None:
         """Count where the characters are: (n,) rooms, (n, 2) positions, (n, 3) coords."""
@@ -30,15 +29,15 @@ class Maps:
         self._visits["coords"].add(rooms, coords[:, 0], coords[:, 1])
 
     def wants_screen(self, room: int, window: int) -> bool:
-        """Whether `see` would make use of a screen that starts there."""
-        return self._pictures.wants(room, window * CELL)
+        """Whether `see` would make use of a screen that starts at goal column `window`."""
+        return self._pictures.wants(room, window)
 
     def see(self, room: int, window: int, screen: np.ndarray) -> None:
         """Look at a screen that starts at goal column `window` of a room, once per step.
 
         Where `wants_screen` was False, what is on the screen does not matter.
         """
-        self._pictures.add(room, window * CELL, screen, precision=CELL)
+        self._pictures.add(room, window, screen)
 
     def save(self, folder: RunFolder, step: int) -> None:
         """Write the counts of `step` and the pictures so far."""
@@ -47,6 +46,8 @@ class Maps:
                 visits.save(folder.subfolder(name) / f"step_{step}.npy")
         with self._tolerate("pictures of the rooms"):
             self._pictures.save(folder.subfolder("images"))
+        with self._tolerate("pictures of all places"):
+            self._pictures.check_complete()
 
     def state(self) -> dict[str, np.ndarray]:
         """Return the counts."""

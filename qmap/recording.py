@@ -3,66 +3,52 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from qmap.experiment import Bests, Episode, Experiment
 from qmap.utils.picture import Picture, StepRecord
 from qmap.utils.video import FILL_BATCH, BufferedEpisode, StreamedEpisode, VideoRecorder
 from qmap.utils.window import LiveWindow
 
 if TYPE_CHECKING:
     from qmap.agents.agent import Agent
+    from qmap.config import TrainingConfig
+    from qmap.envs.vector import Envs
+    from qmap.run import Run
 
 FIRST_EPISODES = 50
 
 
-@dataclass
-class Episode:
-    """An episode so far.
-
-    Attributes:
-        number: counts from 1 over the whole run.
-        length: agent steps.
-        undiscounted_return: sum of the rewards.
-        discounted_return: the same, discounted with the task's gamma.
-        distance: how far the character got, in pixels, where the environment tells.
-    """
-
-    number: int
-    length: int = 0
-    undiscounted_return: float = 0.0
-    discounted_return: float = 0.0
-    distance: int | None = None
-
-    def add(self, reward: float, gamma: float) -> None:
-        """Count a step."""
-        self.discounted_return += gamma**self.length * reward
-        self.undiscounted_return += reward
-        self.length += 1
-
-
-@dataclass
-class Bests:
-    """The best of all episodes that have ended; None before there was one."""
-
-    undiscounted_return: float | None = None
-    distance: int | None = None
-
-    def update(self, episode: Episode) -> None:
-        """Take an episode that has ended into account."""
-        self.undiscounted_return = _larger(self.undiscounted_return, episode.undiscounted_return)
-        self.distance = _larger(self.distance, episode.distance)
-
-
-def _larger(best: float | None, value: float | None) -> float | None:
-    return value if best is None or (value is not None and value > best) else best
-
-
-# Whether an episode is worth a video, given the bests before it.
-Highlight = Callable[[Episode, Bests], bool]
+def make_recording(
+    config: TrainingConfig,
+    experiment: Experiment,
+    run: Run,
+    agent: Agent,
+    envs: Envs,
+    screen_shape: tuple[int, int, int],
+) -> Recording:
+    """Make what turns the steps of a run's first copy into videos and shows them live."""
+    picture = Picture(
+        envs.coords_shape,
+        screen_shape,
+        q_map=agent.q_map is not None,
+        frame_channels=envs.frame_shape[-1],
+        gamma=config.qmap_gamma,
+    )
+    videos = None
+    if config.videos:
+        with run.warnings.tolerate("videos"):
+            videos = VideoRecorder(run.folder.subfolder("videos"), picture.draw, patience=2.0)
+    return Recording(
+        agent,
+        picture,
+        videos,
+        run.window,
+        action_names=envs.action_names,
+        experiment=experiment,
+    )
 
 
 class Recording:
@@ -77,8 +63,7 @@ class Recording:
         videos: encodes, None for no videos.
         window: shows every step live, None for no window.
         action_names: names of the actions.
-        every: after the first 50, every this many episodes become a video.
-        highlight: tells which others do.
+        experiment: tells which episodes become a video.
     """
 
     def __init__(
@@ -89,22 +74,21 @@ class Recording:
         window: LiveWindow | None,
         *,
         action_names: tuple[str, ...],
-        every: int,
-        highlight: Highlight,
+        experiment: Experiment,
     ) -> None:
         self.agent = agent
         self.picture = picture
         self.videos = videos
         self.window = window
         self.action_names = action_names
-        self.every = every
-        self.highlight = highlight
+        self.experiment = experiment
         self._wanted = False
         self._video: StreamedEpisode | BufferedEpisode | None = None
 
     def start(self, episode: Episode) -> None:
         """Begin an episode."""
-        self._wanted = episode.number <= FIRST_EPISODES or episode.number % self.every == 0
+        every = self.experiment.video_every
+        self._wanted = episode.number <= FIRST_EPISODES or episode.number % every == 0
         if self.videos is not None:
             fill = self._q_max if self.agent.q_map is not None else None
             self._video = self.videos.stream() if self._wanted else self.videos.buffer(fill)
@@ -131,7 +115,7 @@ class Recording:
         """End the episode; `bests` are those before it, `step` the number of steps of the run."""
         if self._video is None:
             return
-        wanted = self._wanted or self.highlight(episode, bests)
+        wanted = self._wanted or self.experiment.highlight(episode, bests)
         name = f"episode-{episode.number:06d}_step-{step:07d}"
         name += f"_score-{episode.undiscounted_return:g}"
         if episode.distance is not None:
@@ -140,13 +124,11 @@ class Recording:
         self._video = None
 
     def close(self) -> None:
-        """Drop the video of an unfinished episode, finish the others, close the window."""
+        """Drop the video of an unfinished episode and finish the others."""
         if self._video is not None:
             self._video.end(None)
         if self.videos is not None:
             self.videos.close()
-        if self.window is not None:
-            self.window.close()
 
     def _record(self, episode: Episode, screen: np.ndarray, action: int) -> StepRecord:
         agent, policy = self.agent, self.agent.policies[0]

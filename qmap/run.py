@@ -297,7 +297,7 @@ class Run:
         tree = self.weights(self.config.keep_moments)
         checkpoint.save(folder / f"step_{self.step}.ckpt", "checkpoint", tree)
         if self.config.keep:
-            for step in sorted(checkpoint.steps(folder, "ckpt"))[: -self.config.keep]:
+            for step in checkpoint.steps(folder, "ckpt")[: -self.config.keep]:
                 (folder / f"step_{step}.ckpt").unlink(missing_ok=True)
         self.at_checkpoints()
 

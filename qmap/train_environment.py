@@ -1,7 +1,7 @@
 """Train Q-map and DQN on an environment of your own: `python -m qmap.train_environment --env ID`.
 
 The environment is one that Gymnasium can make by its id, "package:Name-v0" to import a package that
-registers it first, and that keeps the contract of `qmap.envs.wrappers.check_contract`;
+registers it first, and that keeps the contract of `qmap.envs.contract.check_contract`;
 `qmap.envs.wrappers.GoalGrid` brings any environment with discrete actions to that.
 """
 
@@ -14,9 +14,8 @@ from functools import partial
 import gymnasium
 
 from qmap.config import TrainingConfig, parse
-from qmap.experiment import Experiment
+from qmap.experiment import Bests, Episode, Experiment
 from qmap.launch import train
-from qmap.recording import Bests, Episode
 from qmap.utils import command_line
 from qmap.utils.command_line import option
 from qmap.utils.errors import UserError
@@ -39,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     experiment = Experiment(
         name=config.env.rpartition(":")[2].replace("/", "_"),
         make_env=partial(make_env, config.env),
-        dqn_encoder=((32, 8, 2), (32, 6, 2), (64, 4, 2)),
+        dqn="mario",
         video_every=100,
         highlight=is_best,
     )

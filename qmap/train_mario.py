@@ -13,9 +13,8 @@ import gymnasium
 
 from qmap.config import TrainingConfig, of_learning, of_machine, parse
 from qmap.envs.games import GAMES
-from qmap.experiment import Experiment
+from qmap.experiment import Bests, Episode, Experiment
 from qmap.launch import train
-from qmap.recording import Bests, Episode
 from qmap.utils import command_line
 
 PROGRAM = "qmap.train_mario"
@@ -60,7 +59,7 @@ def make_experiment(config: MarioConfig) -> Experiment:
             render_mode="rgb_array",
             disable_env_checker=True,
         ),
-        dqn_encoder=((32, 8, 2), (32, 6, 2), (64, 4, 2)),
+        dqn="mario",
         video_every=10,
         highlight=is_best,
     )

@@ -8,9 +8,8 @@ from functools import partial
 import gymnasium
 
 from qmap.config import TrainingConfig, parse
-from qmap.experiment import Experiment
+from qmap.experiment import Bests, Episode, Experiment
 from qmap.launch import train
-from qmap.recording import Bests, Episode
 from qmap.utils import command_line
 
 PROGRAM = "qmap.train_montezuma"
@@ -32,7 +31,7 @@ def make_experiment() -> Experiment:
             render_mode="rgb_array",
             disable_env_checker=True,
         ),
-        dqn_encoder=((32, 8, 2), (32, 6, 2), (32, 4, 2)),
+        dqn="montezuma",
         video_every=100,
         highlight=has_score,
     )

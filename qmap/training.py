@@ -1,47 +1,29 @@
-"""The training loop that the games share, and everything a run leaves behind."""
+"""The training on a game: the loop, in the order of a step."""
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-import sys
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from gymnasium.vector import VectorEnv
-from tqdm import tqdm
 
 from qmap.agents.agent import Agent
-from qmap.agents.learner import all_finite
 from qmap.config import TrainingConfig
-from qmap.envs.vector import close_vector, make_vector, masked
-from qmap.experiment import Experiment
+from qmap.envs.contract import EnvironmentFailure
+from qmap.envs.vector import Envs, View
+from qmap.experiment import Episodes, Experiment
+from qmap.logs import Logs
 from qmap.make_agent import agent_name, make_agent
 from qmap.maps import Maps
-from qmap.recording import Bests, Episode, Recording
-from qmap.start import new_folder, start
-from qmap.utils import checkpoint, snapshots
-from qmap.utils.csv_logger import CSVLogger
+from qmap.recording import make_recording
+from qmap.run import Run
+from qmap.utils import streams
 from qmap.utils.errors import UserError
-from qmap.utils.interrupt import Interrupt
-from qmap.utils.picture import Picture
-from qmap.utils.progress import progress_bar
-from qmap.utils.run_folder import RunFolder
-from qmap.utils.tolerance import Tolerance
-from qmap.utils.video import VideoRecorder
-from qmap.utils.window import LiveWindow
+from qmap.utils.terminal import say, warn
 
-SCORE_COLUMNS = ("steps", "undiscounted_return", "discounted_return", "episode_length")
-EXPLORATION_COLUMNS = (
-    "steps",
-    "planned_exploration",
-    "current_exploration",
-    "random_actions",
-    "goal_actions",
-    "greedy_actions",
-)
-EXPLORATION_EVERY = 100
+EXPLORATION_EVERY = 100  # steps
+LEARNING_EVERY = 100  # trainings
 
 
 def train(config: TrainingConfig, experiment: Experiment, program: str) -> int:
@@ -53,322 +35,172 @@ def train(config: TrainingConfig, experiment: Experiment, program: str) -> int:
     Raises:
         UserError: something that the user gave cannot be used.
     """
-    if config.min_goal > config.max_goal:
-        raise UserError(f"--min-goal {config.min_goal} is above --max-goal {config.max_goal}")
-    needed = (config.stack - 1) * config.skip + 2
-    if config.replay // config.envs < needed:
-        raise UserError(
-            f"--replay {config.replay} is too small: expected at least {needed * config.envs} "
-            f"for --stack {config.stack}, --skip {config.skip} and --envs {config.envs}"
+    with Run(config, program, f"Q-map: {experiment.name}") as run:
+        seeds = [streams.number(config.seed, "environments", env) for env in range(config.envs)]
+        envs = run.closing(
+            Envs(experiment.make_env, config.envs, seeds=seeds, timeout=config.env_timeout)
         )
-    with contextlib.ExitStack() as stack:
-        interrupt = stack.enter_context(Interrupt())
-        # What can be refused comes first: nothing is written before it is all there.
-        window = LiveWindow(f"Q-map: {experiment.name}") if config.render else None
-        folder, loaded = start(config, program, stack)
-        envs = make_vector(experiment.make_env, config.envs)
-        stack.callback(close_vector, envs)
         agent = make_agent(
-            config,
-            experiment,
-            envs.single_observation_space.shape,
-            tuple(envs.get_attr("coords_shape")[0]),
-            int(envs.single_action_space.n),
+            config, experiment.dqn, envs.frame_shape, envs.coords_shape, envs.n_actions
         )
-        if loaded is not None:
-            with checkpoint.fitting(config.load, "agent", "networks, observations and actions"):
-                agent.restore_weights(loaded)
-        if interrupt.signal is not None:
-            return interrupt.status
-        if folder is None:
-            folder = new_folder(config, program, experiment.name, agent_name(config), stack)
-        training = Training(config, experiment, envs, agent, folder, window)
-        stack.callback(training.close)
-        try:
-            return training.run(interrupt)
-        except (EOFError, ConnectionError) as error:
-            if config.envs == 1:
-                raise
-            raise UserError(
-                f"the process of an environment died at step {agent.step:,}, for want of memory "
-                f"maybe; go on with: {folder.resume_command}"
-            ) from error
+        run.load_weights(agent.restore_weights)
+        if run.interrupted:
+            return run.status
+        name = agent_name(config)
+        run.open(experiment.name, name)
+        origin = f"{experiment.name}, {name}"
+        run.weights = lambda moments: {**agent.weights(moments), "of": origin}
+        training = Training(run, config, experiment, envs, agent)
+        for _ in run.steps(config.steps, "step", config.stop_at):
+            training.step()
+        training.logs.unfinished(training.episodes)
+    return run.status
 
 
 class Training:
-    """A run: the agent in its environments, the logs, the videos and the snapshots.
+    """The agent in its world, with all that watches them.
 
     Args:
-        config: what was asked for; with `resume`, the run goes on from its last snapshot.
-        experiment: the game.
-        envs: copies of it, see `make_vector`.
+        run: it is open; what is restored or begun here belongs to it.
+        config: what was asked for.
+        experiment: the world.
+        envs: copies of it.
         agent: who acts and learns.
-        folder: where the results go.
-        window: shows every step live, None for no window.
 
     Raises:
-        UserError: a file cannot be written, or there is no snapshot to go on from.
+        UserError: a file cannot be written, or the snapshots cannot be used.
     """
 
     def __init__(
         self,
+        run: Run,
         config: TrainingConfig,
         experiment: Experiment,
-        envs: VectorEnv,
+        envs: Envs,
         agent: Agent,
-        folder: RunFolder,
-        window: LiveWindow | None,
     ) -> None:
+        self.run = run
         self.config = config
         self.envs = envs
         self.agent = agent
-        self.folder = folder
-        self.bests = Bests()
-        self.last_score = 0.0
-        self.episodes = [Episode(number) for number in range(1, config.envs + 1)]
-        self._tolerate = Tolerance()
-        self.maps = Maps(self._tolerate)
-        self._saved_step = -1
-        # Only the first environment's screen is recorded: the others need not send theirs.
-        watched = config.videos or window is not None
-        envs.set_attr("recording", [watched and env == 0 for env in range(config.envs)])
-        if not config.resume or not self._restore():
-            self._start()
-        self.screen: np.ndarray = envs.call("screen")[0]
+        self.episodes = Episodes(config.envs, config.dqn_gamma)
+        self.maps = Maps(run.warnings, envs.cell_shape)
+        # Only the first copy's screen is recorded: the others need not send theirs.
+        envs.recording = config.videos or run.window is not None
+        run.attach("agent", agent)
+        run.attach("episodes", self.episodes)
+        run.attach("maps", self.maps)
+        run.attach("envs", self)
+        run.at_checkpoints = lambda: self.maps.save(run.folder, run.step)
+        if not run.resume():
+            self._begin(np.ones(config.envs, bool), envs.reset())
+        self.screen = envs.screen()
         if config.resume:
-            self.maps.restore_pictures(folder, self.screen.shape[1])
-        self.recording = self._make_recording(experiment, window)
-        resume_at = self._saved_step if config.resume else None
-        self.score_log = CSVLogger(folder.path / "score.csv", SCORE_COLUMNS, resume_at)
-        self.exploration_log = CSVLogger(
-            folder.path / "exploration.csv", EXPLORATION_COLUMNS, resume_at
+            self.maps.restore_pictures(run.folder, self.screen.shape[1])
+        self.logs = Logs(run, agent)
+        self.recording = run.closing(
+            make_recording(config, experiment, run, agent, envs, self.screen.shape)
         )
-
-    def run(self, interrupt: Interrupt) -> int:
-        """Train until the last step or a signal; return the exit status."""
-        agent, config = self.agent, self.config
-        if config.resume and agent.step >= config.last_step:
-            print(
-                f"{self.folder.path} is finished: all of its {config.last_step:,} steps are done; "
-                "--load starts a new run from its last checkpoint",
-                file=sys.stderr,
+        self.recording.start(self.episodes.under_way[0])
+        if envs.forgetful:
+            warn(
+                f"{', '.join(envs.forgetful)} of {envs.name} cannot be saved: a run that is "
+                "stopped and resumed will differ from one that was not"
             )
-        else:
-            print(f"results: {self.folder.path}, from step {agent.step:,}", file=sys.stderr)
-        self.recording.start(self.episodes[0])
-        with progress_bar(config.last_step, agent.step, "step") as bar:
-            while agent.step < config.last_step and interrupt.signal is None:
-                try:
-                    self._step()
-                except FloatingPointError as error:
-                    raise self._diverged(str(error)) from error
-                bar.update(config.envs)
-                if agent.due(EXPLORATION_EVERY):
-                    bar.set_postfix_str(self._progress(), refresh=False)
-                    self._log_exploration()
-                if agent.due(config.save_every):
-                    self._save_snapshot()
-                if agent.due(config.checkpoint_every):
-                    self._save_checkpoint()
-                    self.maps.save(self.folder, agent.step)
-            bar.set_postfix_str(self._progress())
-            self._save_snapshot()
-            self._save_checkpoint()
-            self.maps.save(self.folder, agent.step)
-        if interrupt.signal is not None:
-            print(
-                f"stopped at step {agent.step:,}; go on with: {self.folder.resume_command}",
-                file=sys.stderr,
-            )
-        return interrupt.status
+        run.announce(config.steps, agent.replay.capacity_bytes)
 
-    def close(self) -> None:
-        """Finish the videos and close the files."""
-        self.recording.close()
-        self.score_log.close()
-        self.exploration_log.close()
-
-    def _start(self) -> None:
-        seeds = [self.config.seed + env for env in range(self.config.envs)]
-        frames, infos = self.envs.reset(seed=seeds)
-        self._begin_episodes(np.ones(self.config.envs, bool), frames, infos)
-
-    def _step(self) -> None:
-        actions = self.agent.act()
-        self.recording.add(self.episodes[0], self.screen, int(actions[0]))
-        frames, rewards, terminals, truncations, infos = self.envs.step(actions)
-        everywhere = np.ones(len(actions), bool)
-        coords = masked(infos, "coords", everywhere)
-        self.agent.observe(actions, rewards, terminals, frames, coords)
-        self._look(infos, everywhere)
-        for env, (episode, reward) in enumerate(zip(self.episodes, rewards, strict=True)):
-            episode.add(float(reward), self.config.dqn_gamma)
-            if "distance" in infos:
-                episode.distance = int(infos["distance"][env])
-        self.agent.train()
-        ended = terminals | truncations
+    def step(self) -> None:
+        """One step of every copy: act, look, remember, learn, count, log."""
+        agent, envs, episodes, logs = self.agent, self.envs, self.episodes, self.logs
+        actions = agent.act()
+        self.recording.add(episodes.under_way[0], self.screen, int(actions[0]))
+        with saved_if_it_fails(self.run):
+            step = envs.step(actions)
+        view = step.view
+        agent.observe(actions, step.rewards, step.terminals, view.frames, view.coords)
+        self.run.advance(self.config.envs)
+        self._look(view, first=0)
+        episodes.add(step.rewards, view.distances, view.completed)
+        agent.train()
+        ended = step.terminals | step.truncations
         if ended.any():
-            self._end_episodes(ended)
-            frames, infos = self.envs.reset(options={"reset_mask": ended})
-            self._begin_episodes(ended, frames, infos)
+            self._end_episodes(np.flatnonzero(ended))
+            with saved_if_it_fails(self.run):
+                first_view = envs.restart(ended)
+            self._begin(ended, first_view)
             if ended[0]:
-                self.recording.start(self.episodes[0])
+                self.recording.start(episodes.under_way[0])
+        if self.run.due(EXPLORATION_EVERY):
+            logs.exploration()
+            self._show_progress()
+        if self.run.due(LEARNING_EVERY * self.config.train_every):
+            logs.learning()
 
-    def _begin_episodes(self, mask: np.ndarray, frames: np.ndarray, infos: dict[str, Any]) -> None:
-        self.agent.start(np.flatnonzero(mask), frames[mask], masked(infos, "coords", mask))
-        self._look(infos, mask)
+    def state(self) -> dict[str, Any]:
+        """Return the state of the worlds."""
+        return self.envs.state()
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on in the worlds; an episode that could not be restored is left for a new one."""
+        begun, view = self.envs.restore(state)
+        for env in np.flatnonzero(begun):
+            self.episodes.begin(env)
+        if view is not None:
+            self._begin(begun, view)
+
+    def _begin(self, begun: np.ndarray, view: View) -> None:
+        """Begin an episode in each copy of the mask `begun`, whose first view this is."""
+        envs = np.flatnonzero(begun)
+        self.agent.start(envs, view.frames, view.coords)
+        self._look(view, first=envs[0])
 
     def _end_episodes(self, ended: np.ndarray) -> None:
-        for env in np.flatnonzero(ended):
-            episode = self.episodes[env]
-            self.score_log.write(
-                self.agent.step,
-                episode.undiscounted_return,
-                episode.discounted_return,
-                episode.length,
-            )
+        for env in ended:
+            episode = self.episodes.under_way[env]
+            self.logs.episode(episode)
             if env == 0:
-                self.recording.end(episode, self.bests, self.agent.step)
-            self.bests.update(episode)
-            self.last_score = episode.undiscounted_return
-            self._next_episode(env)
+                self.recording.end(episode, self.episodes.bests, self.run.step)
+            self.episodes.end(env)
 
-    def _next_episode(self, env: int) -> None:
-        self.episodes[env] = Episode(max(episode.number for episode in self.episodes) + 1)
+    def _look(self, view: View, first: int) -> None:
+        """Note where the characters are and what the first copy's screen shows.
 
-    def _look(self, infos: dict[str, Any], mask: np.ndarray) -> None:
-        """Note where the characters are and what the first environment's screen shows."""
-        rooms = masked(infos, "room", mask)
-        coords = masked(infos, "coords", mask)
-        self.maps.add(rooms, masked(infos, "position", mask), coords)
-        if mask[0]:
-            room, window = int(rooms[0]), int(coords[0, 2])
-            if "screen" in infos:
-                self.screen = infos["screen"][0]
+        Args:
+            view: of some of the copies.
+            first: number of the first of them.
+        """
+        self.maps.add(view.rooms, view.positions, view.coords)
+        if first == 0:
+            room, window = int(view.rooms[0]), int(view.coords[0, 2])
+            if view.screen is not None:
+                self.screen = view.screen
             elif self.maps.wants_screen(room, window):
-                self.screen = self.envs.call("screen")[0]
+                self.screen = self.envs.screen()
             self.maps.see(room, window, self.screen)
 
-    def _make_recording(self, experiment: Experiment, window: LiveWindow | None) -> Recording:
-        agent, config = self.agent, self.config
-        picture = Picture(
-            agent.replay.coords_shape,
-            self.screen.shape,
-            q_map=agent.q_map is not None,
-            frame_channels=self.envs.single_observation_space.shape[-1],
-            gamma=config.qmap_gamma,
-        )
-        videos = None
-        if config.videos:
-            with self._tolerate("videos"):
-                videos = VideoRecorder(self.folder.subfolder("videos"), picture.draw, patience=2.0)
-        return Recording(
-            agent,
-            picture,
-            videos,
-            window,
-            action_names=tuple(self.envs.get_attr("action_names")[0]),
-            every=experiment.video_every,
-            highlight=experiment.highlight,
+    def _show_progress(self) -> None:
+        episodes = self.episodes
+        best = episodes.bests.undiscounted_return or 0.0
+        self.run.show(
+            f"episode {episodes.newest}, last {episodes.last_return:g}, best {best:g}, "
+            f"exploring {self.agent.balance.exploring:.0%}"
         )
 
-    def _log_exploration(self) -> None:
-        balance = self.agent.balance
-        self.exploration_log.write(
-            self.agent.step,
-            self.agent.planned_exploration,
-            balance.exploring,
-            balance.random,
-            balance.goal,
-            balance.greedy,
-        )
 
-    def _progress(self) -> str:
-        best = self.bests.undiscounted_return or 0.0
-        parts = [
-            f"episode {max(episode.number for episode in self.episodes)}",
-            f"last {self.last_score:g}",
-            f"best {best:g}",
-            f"exploring {self.agent.balance.exploring:.0%}",
-        ]
-        return ", ".join(parts)
+@contextmanager
+def saved_if_it_fails(run: Run) -> Iterator[None]:
+    """Save the run as it was before the step if the world fails in the block.
 
-    def _save_checkpoint(self) -> None:
-        """Write the networks for `--load`."""
-        path = self.folder.subfolder("tensorflow") / f"step_{self.agent.step}.ckpt"
-        checkpoint.save(path, "checkpoint", self.agent.weights())
-
-    def _save_snapshot(self) -> None:
-        """Write all that `--resume` needs, if there is anything new."""
-        step = self.agent.step
-        if step == self._saved_step:
-            return
-        started = time.monotonic()
-        state = self._state()
-        for name, weights in state["agent"]["weights"].items():
-            if not all_finite(weights):
-                raise self._diverged(f"weights of {name} are not finite")
-        # A row that the snapshot counts on must not be lost, even if the power fails.
-        self.score_log.sync()
-        self.exploration_log.sync()
-        size = snapshots.save(self.folder.subfolder("snapshots"), step, state)
-        self._saved_step = step
-        seconds = time.monotonic() - started
-        tqdm.write(
-            f"snapshot of step {step:,}: {size / 1e6:,.0f} MB in {seconds:.1f} s", file=sys.stderr
-        )
-
-    def _diverged(self, why: str) -> UserError:
-        return UserError(
-            f"training diverged at step {self.agent.step:,}: {why}; the last snapshot is from "
-            "before that, a lower learning rate may help"
-        )
-
-    def _state(self) -> dict[str, Any]:
-        """Everything that the rest of the run depends on."""
-        states = self.envs.call("save_slot")
-        return {
-            "agent": self.agent.state(),
-            "envs": {f"{env:02d}": state for env, state in enumerate(states)},
-            "episodes": [dataclasses.asdict(episode) for episode in self.episodes],
-            "bests": dataclasses.asdict(self.bests),
-            "last_score": self.last_score,
-            "maps": self.maps.state(),
-        }
-
-    def _restore(self) -> bool:
-        """Go on from the last snapshot; return False if the run died before its first one."""
-        state = snapshots.load_latest(self.folder.path / "snapshots")
-        if state is None:
-            return False
-        try:
-            self.agent.restore(state["agent"])
-            self.bests = Bests(**state["bests"])
-            self.last_score = float(state["last_score"])
-            self.episodes = [Episode(**episode) for episode in state["episodes"]]
-            self.maps.restore(state["maps"])
-            self._restore_envs(list(state["envs"].values()))
-        except UserError:
-            raise
-        except Exception as error:  # whatever is not as expected in a file that is whole
-            raise UserError(
-                f"the snapshot in {self.folder.path} is of another version ({error!r}); start a "
-                "new run"
-            ) from error
-        self._saved_step = self.agent.step
-        return True
-
-    def _restore_envs(self, states: list[dict[str, Any] | None]) -> None:
-        # An environment must be reset once before it can be given a state.
-        seeds = [self.config.seed + env for env in range(self.config.envs)]
-        frames, infos = self.envs.reset(seed=seeds)
-        anew = ~np.array(self.envs.call("restore_slot", states))
-        if anew.any():
-            print(
-                "warning: the environment has no save_state and restore_state, it starts a new "
-                "episode",
-                file=sys.stderr,
-            )
-            for env in np.flatnonzero(anew):
-                self._next_episode(env)
-            self._begin_episodes(anew, frames, infos)
+    Raises:
+        UserError: it failed; the message says how to go on.
+    """
+    try:
+        yield
+    except (EnvironmentFailure, UserError) as error:
+        if isinstance(error, EnvironmentFailure):
+            say(error.traceback.rstrip())
+        run.save_snapshot()
+        raise UserError(
+            f"{error}; the run is saved as of step {run.step:,}, when the world is mended go on "
+            f"with: {run.folder.resume_command}"
+        ) from error

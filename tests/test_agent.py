@@ -9,21 +9,23 @@ import pytest
 
 from qmap.agents.agent import Agent
 from qmap.agents.dqn import DQNLearner
-from qmap.agents.exploration import Kind
+from qmap.agents.exploration import GoalPolicy, Kind
+from qmap.agents.learner import Update
+from qmap.agents.means import Means
 from qmap.agents.networks import ConvQFrames, DuelingDQN
 from qmap.agents.q_map import QMapLearner
 from qmap.agents.replay import Transitions
 from qmap.config import TrainingConfig
+from qmap.make_agent import make_replay
 from qmap.utils import checkpoint
 
 FRAME_SHAPE, COORDS_SHAPE, N_ACTIONS = (8, 8, 1), (4, 4), 3
 OBSERVATION_SHAPE = (8, 8, 3)
+LEARNING = {"learning_rate": 1e-3, "gamma": 0.9, "clip_norm": 1000.0}
 
 
 class FakeLearner:
     """Counts what it is asked for."""
-
-    gamma = 0.9
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -33,11 +35,11 @@ class FakeLearner:
         self.weights_seen: list[np.ndarray] = []
         self.agent: Agent
 
-    def train(self, batch: Transitions, weights: np.ndarray) -> tuple[float, np.ndarray]:
+    def train(self, batch: Transitions, weights: np.ndarray) -> Update:
         assert len(batch.actions) == len(weights)
         self.trained_at.append(self.agent.step)
         self.weights_seen.append(weights)
-        return 0.0, np.linspace(0.0, 2.0, len(weights))
+        return Update(0.5, np.linspace(-2.0, 2.0, len(weights)), 0.25)
 
     def update_target(self) -> None:
         self.copied_at.append(self.agent.step)
@@ -109,15 +111,32 @@ def agent_with(
         "batch": 8,
         "replay": 300,
     }
+    config = TrainingConfig(**{**settings, **changes}, envs=n_envs, seed=seed)
+    learners = [learner.name for learner in (q_map, dqn) if learner is not None]
+    acting, means = np.random.default_rng(seed), Means()
+    policies = [
+        GoalPolicy(
+            COORDS_SHAPE,
+            N_ACTIONS,
+            gamma=0.9,
+            min_steps=config.min_goal,
+            max_steps=config.max_goal,
+            greedy_bias=config.greedy_bias,
+            timer_bonus=config.timer_bonus,
+            generator=acting,
+            means=means,
+        )
+        for _ in range(n_envs)
+    ]
     agent = Agent(
-        TrainingConfig(**{**settings, **changes}),
-        frame_shape=FRAME_SHAPE,
-        coords_shape=COORDS_SHAPE,
-        n_actions=N_ACTIONS,
-        n_envs=n_envs,
+        config,
+        replay=make_replay(config, config.replay, FRAME_SHAPE, COORDS_SHAPE, learners),
+        policies=policies,
         q_map=q_map,
         dqn=dqn,
-        generator=np.random.default_rng(seed),
+        acting=acting,
+        sampling=np.random.default_rng(seed + 1),
+        means=means,
     )
     for learner in (q_map, dqn):
         if isinstance(learner, FakeLearner):
@@ -192,6 +211,17 @@ def test_the_settings_of_the_paper_are_the_defaults() -> None:
     assert (settings.min_goal, settings.max_goal, settings.n_steps) == (15, 30, 1)
     assert (settings.greedy_bias, settings.timer_bonus) == (0.5, 0.5)
     assert (settings.stack, settings.skip) == (3, 2)
+
+
+def test_what_updates_find_out_is_kept_as_means() -> None:
+    agent, world = agent_with(FakeLearner("q_map"), FakeLearner("dqn")), World(0, 1)
+    world.begin(agent)
+    for _ in range(60):
+        world.step(agent)
+    for name, expected in (("dqn loss", 0.5), ("q-map loss", 0.5), ("mean best q", 0.25)):
+        assert agent.means.take(name) == expected
+    assert agent.means.take("dqn error") == pytest.approx(np.abs(np.linspace(-2, 2, 8)).mean())
+    assert agent.means.take("dqn loss") is None, "what was taken is not told again"
 
 
 def test_exploration_follows_the_plan() -> None:
@@ -284,8 +314,8 @@ def tiny_dqn() -> DuelingDQN:
 def real_agent(seed: int, kinds: tuple[str, ...] = ("q_map", "dqn")) -> Agent:
     """Two environments, goals near enough for networks that have hardly learned."""
     return agent_with(
-        QMapLearner(tiny_q_map) if "q_map" in kinds else None,
-        DQNLearner(tiny_dqn) if "dqn" in kinds else None,
+        QMapLearner(tiny_q_map, **LEARNING) if "q_map" in kinds else None,
+        DQNLearner(tiny_dqn, **LEARNING) if "dqn" in kinds else None,
         n_envs=2,
         seed=seed,
         learning_starts=20,

@@ -263,6 +263,6 @@ def test_a_run_that_was_asked_to_stop_earlier_is_not_called_finished() -> None:
 
 
 def test_options_are_checked_without_the_libraries_that_take_seconds_to_load() -> None:
-    code = "import sys, qmap.config; print({'tensorflow', 'cv2', 'gymnasium'} & {*sys.modules})"
+    code = "import sys, qmap.config; print({'tensorflow', 'keras', 'cv2'} & {*sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout == "set()\n", done.stderr

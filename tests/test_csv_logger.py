@@ -39,6 +39,55 @@ def test_a_row_of_another_width_is_a_mistake_of_the_caller(tmp_path: Path) -> No
         logger.write(1)
 
 
+@pytest.mark.parametrize("nothing", [None, float("nan"), np.float32("nan")])
+def test_what_was_not_measured_is_an_empty_cell_that_a_resume_takes(
+    tmp_path: Path, nothing: float | None
+) -> None:
+    path = tmp_path / "a.csv"
+    with CSVLogger(path, (*COLUMNS, "loss")) as logger:
+        logger.write(1, nothing, 2)
+        logger.write(2, 3, nothing)
+        logger.write(3, nothing, nothing)
+    with CSVLogger(path, (*COLUMNS, "loss"), resume_at=2) as logger:
+        logger.write(4, 1, 1)
+    assert path.read_text() == "steps,undiscounted_return,loss\n1,,2\n2,3,\n4,1,1\n"
+
+
+@pytest.mark.parametrize("nothing", [None, float("nan")])
+def test_a_row_without_steps_is_a_mistake_of_the_caller(
+    tmp_path: Path, nothing: float | None
+) -> None:
+    with CSVLogger(tmp_path / "a.csv", COLUMNS) as logger, pytest.raises(ValueError, match="steps"):
+        logger.write(nothing, 1)
+    assert (tmp_path / "a.csv").read_text() == "steps,undiscounted_return\n"
+
+
+def test_a_mirror_gets_each_row_that_was_written(tmp_path: Path) -> None:
+    rows = []
+    with CSVLogger(tmp_path / "a.csv", COLUMNS, mirror=lambda *row: rows.append(row)) as logger:
+        logger.write(np.int64(1), 2.5)
+        logger.write(7, None)
+    assert rows == [
+        ("a", 1, {"undiscounted_return": 2.5}),
+        ("a", 7, {"undiscounted_return": None}),
+    ]
+
+
+def test_a_log_of_an_earlier_run_goes_on_under_its_own_header(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("steps,undiscounted_return\n10,1\n20,2\n")
+    with CSVLogger(path, ("steps", "undiscounted return"), resume_at=10) as logger:
+        logger.write(15, 9)
+    assert path.read_text() == "steps,undiscounted_return\n10,1\n15,9\n"
+
+
+def test_the_torn_header_of_an_earlier_run_is_written_anew(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("steps,undiscounted_re")
+    CSVLogger(path, ("steps", "undiscounted return"), resume_at=10).close()
+    assert path.read_text() == "steps,undiscounted return\n"
+
+
 def test_a_new_run_never_overwrites_a_log(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("precious")
     with pytest.raises(UserError, match="exists already"):
@@ -91,6 +140,9 @@ def test_a_file_torn_anywhere_resumes_with_its_whole_rows(
         b"other,header\n1,2\n",
         b"steps,undiscounted_return\n1,2\nabc,2\n",
         b"steps,undiscounted_return\n1,2\n3\n",
+        b"steps,undiscounted_return\n1,2,\n",
+        b"steps,undiscounted_return\n,2\n",
+        b"steps,undiscounted_return\n1, \n",
         b"steps,undiscounted_return\nnan,2\n",
         b"steps,undiscounted_return\n\n",
         b"\x00\xff\xfe",

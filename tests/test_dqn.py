@@ -32,9 +32,7 @@ class Table(keras.Model):
 
 def table_learner(**settings_: object) -> DQNLearner:
     """A learner whose networks are tables with known random entries."""
-    learner = DQNLearner(
-        Table, **LEARNING | settings_
-    )
+    learner = DQNLearner(Table, **LEARNING | settings_)
     generator = np.random.default_rng(5)
     for network in (learner.online, learner.target):
         network.set_weights([generator.normal(0, 2, (N_STATES, N_ACTIONS))])

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qmap.agents.exploration import Cell, ExplorationBalance, GoalPolicy, Kind, Needs
+from qmap.agents.exploration import ExplorationBalance, Goal, GoalPolicy, Kind, Needs
+from qmap.agents.means import Means
 
 ROWS, COLS, N_ACTIONS = 4, 6, 3
 GAMMA = 0.9
@@ -24,8 +25,8 @@ def policy_with(seed: int = 0, **changes: float) -> GoalPolicy:
         "greedy_bias": 0.0,
         "timer_bonus": 0.5,
     }
-    generator = np.random.default_rng(seed)
-    return GoalPolicy((ROWS, COLS), N_ACTIONS, **{**arguments, **changes}, generator=generator)
+    luck = {"generator": np.random.default_rng(seed), "means": Means()}
+    return GoalPolicy((ROWS, COLS), N_ACTIONS, **{**arguments, **changes}, **luck)
 
 
 def frames(steps: dict[tuple[int, int, int], int]) -> np.ndarray:
@@ -85,7 +86,7 @@ def test_the_limits_of_the_distance_are_included() -> None:
     for distance, chosen in ((2, False), (3, True), (5, True), (6, False)):
         policy = policy_with()
         step(policy, frames({(1, 2, 0): distance}))
-        assert policy.goal == (Cell(1, 2) if chosen else None)
+        assert policy.goal == (Goal(1, 2) if chosen else None)
 
 
 def test_the_best_action_tells_how_far_a_cell_is() -> None:
@@ -97,7 +98,7 @@ def test_the_best_action_tells_how_far_a_cell_is() -> None:
 def test_candidates_are_equally_likely() -> None:
     policy = policy_with(3)
     q_frames = frames({(0, 1, 0): 3, (2, 2, 1): 4, (3, 5, 2): 5})
-    counts: dict[Cell, int] = {}
+    counts: dict[Goal, int] = {}
     for _ in range(3000):
         policy.drop_goal()
         step(policy, q_frames)
@@ -109,7 +110,7 @@ def test_candidates_are_equally_likely() -> None:
 class TestGreedyBias:
     q_frames = frames({(0, 1, 0): 3, (2, 2, 1): 4})
 
-    def chosen(self, bias: float, greedy: int | None) -> set[Cell]:
+    def chosen(self, bias: float, greedy: int | None) -> set[Goal]:
         policy = policy_with(1, greedy_bias=bias)
         goals = set()
         for _ in range(60):
@@ -343,3 +344,27 @@ class TestExplorationBalance:
             balance.count(Kind.GREEDY)
             balance.adjust(0.1)
         assert one.state() == other.state()
+
+
+def test_how_goals_end_is_counted() -> None:
+    policy = policy_with()
+    for end, reached in (((1, 2, 0), 1.0), ((0, 0, 0), 0.0)):
+        policy.drop_goal()
+        step(policy, frames({(1, 2, 0): 4}))
+        for _ in range(2):
+            step(policy, frames({(1, 2, 0): 4}))
+        policy.end_goal(np.array(end))
+        assert policy.goal is None
+        assert policy.means.take("goals reached") == reached
+        assert policy.means.take("believed steps") == (pytest.approx(4.0) if reached else None)
+        assert policy.means.take("taken steps") == (3.0 if reached else None)
+
+
+def test_a_goal_whose_time_is_over_was_not_reached() -> None:
+    policy = policy_with(timer_bonus=0.0)
+    step(policy, frames({(1, 2, 0): 4}))
+    while policy.timer > 0:
+        step(policy, frames({(1, 2, 0): 4}))
+    assert policy.means.take("goals reached") is None
+    step(policy, frames({}), coords=(0, 0, 0))
+    assert policy.means.take("goals reached") == 0.0

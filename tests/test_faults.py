@@ -34,14 +34,14 @@ def at_step(
     monkeypatch: pytest.MonkeyPatch, step: int, disturb: Callable[[Training], None]
 ) -> None:
     """Call `disturb` after this step of a run."""
-    original = Training._step
+    original = Training.step
 
     def disturbed(self: Training) -> None:
         original(self)
         if self.agent.step == step:
             disturb(self)
 
-    monkeypatch.setattr(Training, "_step", disturbed)
+    monkeypatch.setattr(Training, "step", disturbed)
 
 
 @pytest.fixture

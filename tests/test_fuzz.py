@@ -76,7 +76,7 @@ def room_file(folder: Path) -> Path:
 
 def load_room(path: Path) -> None:
     (picture,) = load_pictures(path.parent).values()
-    assert picture.shape[2] == 4
+    assert picture.pixels.shape[2] == 4
 
 
 def visits_file(folder: Path) -> Path:

@@ -18,10 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qmap.envs import make_levels
+from qmap.envs.contract import check_contract
 from qmap.envs.gridworld import GridWorldEnv
 from qmap.envs.gridworld_level import MOVES, Level, load_level, shipped_levels
 from qmap.envs.gridworld_paths import UNREACHABLE, distances_after, true_q_frames
-from qmap.envs.wrappers import check_contract
 from qmap.utils.errors import UserError
 
 Golden = Callable[[str], dict[str, np.ndarray]]

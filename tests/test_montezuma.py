@@ -16,8 +16,8 @@ from ale_py import Action, ALEInterface, roms
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 
+from qmap.envs.contract import check_contract
 from qmap.envs.montezuma import MontezumaEnv
-from qmap.envs.wrappers import check_contract
 from qmap.utils.errors import UserError
 
 Golden = Callable[[str], dict[str, np.ndarray]]

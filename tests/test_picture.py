@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qmap.utils.picture import CANDIDATES, COLORS, GOAL, POSITION, Picture, StepRecord
+from qmap.utils.drawing import COLORS
+from qmap.utils.picture import CANDIDATES, GOAL, LARGEST, POSITION, Picture, StepRecord
 
 ROWS, COLS = 28, 20
 SCREEN = (210, 160, 3)
@@ -50,6 +51,9 @@ def colored(pixels: np.ndarray, color: tuple[int, int, int]) -> bool:
         ((28, 32), (224, 256, 3)),
         ((28, 32), (28, 32, 3)),
         ((3, 5), (61, 33, 3)),
+        ((8, 8), (1080, 1920, 3)),
+        ((700, 900), (2100, 2700, 3)),
+        ((16, 2), (3000, 20, 3)),
     ],
 )
 def test_pictures_have_even_sizes_that_never_change(
@@ -62,7 +66,8 @@ def test_pictures_have_even_sizes_that_never_change(
     assert drawn.shape == picture.shape
     assert drawn.dtype == np.uint8
     assert drawn.shape[0] % 2 == drawn.shape[1] % 2 == 0
-    assert drawn.shape[1] <= 1100
+    assert drawn.shape[0] <= LARGEST[0] + 102
+    assert drawn.shape[1] <= 3 * LARGEST[1] + 200
 
 
 def test_without_a_q_map_its_panel_is_left_out() -> None:
@@ -78,19 +83,51 @@ def test_position_and_goal_are_boxed_in_their_cells() -> None:
         picture._panel_of(drawn, picture._view),
         picture._panel_of(drawn, picture._values),
     ):
-        cell = picture._cell
+        cell = int(picture._cell[0])
         for (row, col), color in (((10, 5), POSITION), ((20, 15), GOAL)):
             box = panel[row * cell : (row + 1) * cell, col * cell : (col + 1) * cell]
             assert colored(box, color)
             assert not colored(panel[: (row - 1) * cell], color)
 
 
+@pytest.mark.parametrize(
+    ("coords_shape", "screen_shape", "panel"),
+    [
+        ((28, 20), (210, 160), (336, 240)),  # of 210 rows with 7 black ones above and below
+        ((28, 32), (224, 256), (224, 256)),
+        ((8, 8), (64, 64), (288, 288)),
+        ((8, 8), (1080, 1920), (360, 640)),
+        ((8, 8), (400, 600), (400, 600)),
+        ((160, 4), (160, 160), (320, 240)),
+    ],
+)
+def test_panels_have_the_shape_of_the_screen_but_never_its_size_if_it_is_large(
+    coords_shape: tuple[int, int], screen_shape: tuple[int, int], panel: tuple[int, int]
+) -> None:
+    assert Picture(coords_shape, (*screen_shape, 3))._panel == panel
+
+
+def test_cells_that_are_not_square_are_boxed_where_they_are() -> None:
+    picture = Picture((8, 8), (200, 400, 3))
+    height, width = (int(size) for size in picture._cell)
+    assert height == width // 2
+    black = np.zeros((16, 16, 3), np.uint8)
+    step = record(observation=black, coords=(5, 2), goal=None, candidates=None, q_max=None)
+    panel = picture._panel_of(picture.draw(step), picture._view)
+    rows, cols = np.nonzero((panel == np.array(POSITION, np.uint8)).all(axis=2))
+    # Lines are two pixels wide, one to each side of the edge.
+    assert abs(rows.min() - 5 * height) <= 1
+    assert abs(rows.max() - (6 * height - 1)) <= 1
+    assert abs(cols.min() - 2 * width) <= 1
+    assert abs(cols.max() - (3 * width - 1)) <= 1
+
+
 def test_the_heat_map_shows_each_value_in_its_cell() -> None:
     picture = Picture((ROWS, COLS), SCREEN)
     step = record(coords=(-1, -1), goal=None)
     panel = picture._panel_of(picture.draw(step), picture._values)
-    middle = picture._cell // 2
-    shown = panel[middle :: picture._cell, middle :: picture._cell]
+    cell = int(picture._cell[0])
+    shown = panel[cell // 2 :: cell, cell // 2 :: cell]
     np.testing.assert_array_equal(shown, COLORS[np.rint(step.q_max * 255).astype(int)])
 
 
@@ -106,7 +143,7 @@ def test_candidates_tint_their_cells_and_no_others() -> None:
     step = record(observation=black, coords=(-1, -1), goal=None, candidates=candidates)
     panel = picture._panel_of(picture.draw(step), picture._view)
     rows, cols = np.nonzero(panel.any(axis=2))
-    cell = picture._cell
+    cell = int(picture._cell[0])
     assert (rows.min(), rows.max() + 1) == (3 * cell, 4 * cell)
     assert (cols.min(), cols.max() + 1) == (7 * cell, 8 * cell)
     tint = panel[rows[0], cols[0]].astype(float)

@@ -117,7 +117,7 @@ class Death(Exception):
 
 def die_at(monkeypatch: pytest.MonkeyPatch, step: int, main: Callable[[], int]) -> None:
     """Call `main`, whose run does not get farther than this step."""
-    original = Training._step
+    original = Training.step
 
     def step_or_die(self: Training) -> None:
         original(self)
@@ -125,7 +125,7 @@ def die_at(monkeypatch: pytest.MonkeyPatch, step: int, main: Callable[[], int]) 
             raise Death
 
     with monkeypatch.context() as context:
-        context.setattr(Training, "_step", step_or_die)
+        context.setattr(Training, "step", step_or_die)
         with pytest.raises(Death):
             main()
 

@@ -16,12 +16,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import qmap.start
+import qmap.run
+from qmap.agents.published import GRID_WORLD, q_frames_maker
 from qmap.agents.q_map import QMapLearner
 from qmap.envs.gridworld_level import MOVES, SCREEN_COL, Level, load_level
 from qmap.envs.gridworld_paths import true_q_frames
 from qmap.gridworld.evaluation import GroundTruth, evaluate, follow
-from qmap.gridworld.models import MODELS, network_maker
 from qmap.gridworld.strip import CELL, GAP, LABELS, TITLE, draw_strip
 from qmap.gridworld.training import (
     GridWorldTraining,
@@ -184,8 +184,8 @@ def test_every_comparison_of_a_short_run_is_drawn_and_few_of_a_long_one() -> Non
 
 
 def test_a_soft_target_moves_by_its_share_of_the_difference() -> None:
-    make = network_maker("mlp2", (28, 32, 3), 4, dueling=False, layer_norm=True)
-    learner = QMapLearner(make)
+    make = q_frames_maker("mlp2", (28, 32, 3), 4, dueling=False, layer_norm=True)
+    learner = QMapLearner(make, learning_rate=1e-3, gamma=0.9, clip_norm=1000.0)
     for weight in learner.online.weights:
         weight.assign(weight + 1.0)
     before = [weight.numpy() for weight in learner.target.weights]
@@ -194,14 +194,14 @@ def test_a_soft_target_moves_by_its_share_of_the_difference() -> None:
         np.testing.assert_allclose(weight, old + 0.25, atol=1e-6)
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", GRID_WORLD)
 @pytest.mark.parametrize("plain", [False, True])
 def test_every_model_gives_q_frames_for_all_cells_and_actions(model: str, plain: bool) -> None:
     sizes = []
     for small_start in (False, True):
         keras.utils.set_random_seed(0)
         options = {"dueling": not plain, "layer_norm": not plain, "small_start": small_start}
-        network = network_maker(model, (28, 32, 3), 4, **options)()
+        network = q_frames_maker(model, (28, 32, 3), 4, **options)()
         q_frames = network(load_level("level1").observations(np.arange(2)))
         assert q_frames.shape == (2, 28, 32, 4)
         sizes.append(np.abs(q_frames).mean())
@@ -226,7 +226,7 @@ def run(tmp_path: Path, *flags: str, seed: int = 0) -> tuple[int, Path]:
 
 @pytest.fixture(autouse=True)
 def _tensorflow_is_set_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(qmap.start, "set_up", lambda **_: None)
+    monkeypatch.setattr(qmap.run, "set_up", lambda **_: None)
 
 
 def losses(folder: Path) -> np.ndarray:
@@ -272,7 +272,7 @@ def test_a_loaded_checkpoint_is_where_the_new_run_starts(tmp_path: Path) -> None
     ckpt = first / "tensorflow" / "step_32.ckpt"
     _, second = run(tmp_path, "--load", str(ckpt), "--steps", "4", seed=1)
     np.testing.assert_allclose(losses(second).reshape(-1, 3)[0, 1:], losses(first)[-1, 1:], 1e-4)
-    with pytest.raises(UserError, match="does not fit this network"):
+    with pytest.raises(UserError, match="does not fit here: its q_map network has other layers"):
         run(tmp_path, "--load", str(ckpt), "--model", "mlp2")
 
 
@@ -280,7 +280,7 @@ def test_a_resumed_run_ends_like_one_that_was_not_interrupted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _, whole = run(tmp_path, "--target", "3")
-    update = GridWorldTraining._update
+    update = GridWorldTraining.step
 
     def update_then_stop(self: GridWorldTraining) -> None:
         update(self)
@@ -288,7 +288,7 @@ def test_a_resumed_run_ends_like_one_that_was_not_interrupted(
             os.kill(os.getpid(), signal.SIGINT)
 
     with monkeypatch.context() as context:
-        context.setattr(GridWorldTraining, "_update", update_then_stop)
+        context.setattr(GridWorldTraining, "step", update_then_stop)
         status, stopped = run(tmp_path, "--target", "3", "--path", str(tmp_path / "other"))
         stopped = next((tmp_path / "other").glob("gridworld/*/*"))
     assert status == 130
@@ -362,7 +362,7 @@ def test_an_unknown_model_is_answered_with_those_there_are(
     with pytest.raises(SystemExit):
         main(["--model", "resnet"])
     message = capsys.readouterr().err
-    assert all(model in message for model in MODELS)
+    assert all(model in message for model in GRID_WORLD)
 
 
 def test_test_levels_of_the_same_name_are_refused(tmp_path: Path) -> None:
@@ -384,5 +384,5 @@ def test_divergence_is_reported_with_advice(
         raise FloatingPointError("the loss of q_map is nan")
 
     monkeypatch.setattr("qmap.agents.q_map.QMapLearner.train", diverge)
-    with pytest.raises(UserError, match="training diverged after 0 transitions"):
+    with pytest.raises(UserError, match="training diverged at step 0"):
         run(tmp_path)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from qmap import train_mario
-from qmap.recording import Bests, Episode
+from qmap.experiment import Bests, Episode
 from qmap.utils.errors import UserError
 
 SHORT = ["--game", "foxglove", "--steps", "130", "--learning-starts", "50", "--batch", "2"]

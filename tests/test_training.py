@@ -123,7 +123,7 @@ def test_either_learner_can_be_left_out(flags: list[str], agent: str, tmp_path: 
 def test_without_videos_rooms_are_still_pictured(envs: str, tmp_path: Path) -> None:
     arguments = ["--path", str(tmp_path), "--steps", "60", "--no-dqn", "--no-qmap"]
     assert train_montezuma.main([*arguments, "--no-videos", "--envs", envs]) == 0
-    picture = load_pictures(run_folder(tmp_path) / "images")[1]
+    picture = load_pictures(run_folder(tmp_path) / "images")[1].pixels
     env = MontezumaEnv("rgb_array")
     env.reset()
     assert (picture[..., :3] == env.render()).all(axis=-1).mean() > 0.95

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 from pathlib import Path
 
 import keras
@@ -12,6 +11,7 @@ import tensorflow as tf
 
 from qmap.utils.errors import UserError
 from qmap.utils.quiet import quiet
+from qmap.utils.terminal import say
 
 DEVICES = ("auto", "cpu", "gpu")
 PRECISIONS = ("float32", "bfloat16")
@@ -58,7 +58,7 @@ def set_up(
         tf.config.experimental.enable_op_determinism()
     if precision == "bfloat16" and not _has_bfloat16(gpus):
         where = "GPU" if gpus else "processor"
-        print(f"this {where} does not multiply in bfloat16: going on in float32", file=sys.stderr)
+        say(f"this {where} does not multiply in bfloat16: going on in float32")
         precision = "float32"
     keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
     keras.config.disable_traceback_filtering()

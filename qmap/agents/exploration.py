@@ -187,7 +187,7 @@ class GoalPolicy:
     def _timer_of(self, expected: float) -> int:
         return int(np.ceil((1.0 + self.timer_bonus) * expected))
 
-    def _on_screen(self, goal: Cell) -> bool:
+    def _on_screen(self, goal: Goal) -> bool:
         return 0 <= goal.col - self._window < self.coords_shape[1]
 
     def state(self) -> dict[str, Any]:

@@ -7,6 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from qmap.agents.priorities import Priorities
+from qmap.agents.sum_tree import BYTES_PER_VALUE
+
+BESIDE_FRAME = 26  # bytes of what is stored with each frame
 
 
 class Transitions(NamedTuple):
@@ -106,10 +109,15 @@ class Replay:
         """Bytes of the filled slots, without the priorities."""
         return len(self) * self.slot_bytes(self.frame_shape)
 
+    @property
+    def capacity_bytes(self) -> int:
+        """Bytes of all slots once they are filled, with the priorities."""
+        return self.capacity * self.slot_bytes(self.frame_shape, len(self.priorities))
+
     @staticmethod
     def slot_bytes(frame_shape: tuple[int, int, int], priorities: int = 0) -> int:
         """Bytes of a slot, with so many sets of priorities."""
-        return int(np.prod(frame_shape)) + SLOT_BYTES + priorities * SumTree.BYTES
+        return int(np.prod(frame_shape)) + BESIDE_FRAME + priorities * BYTES_PER_VALUE
 
     def start(self, envs: np.ndarray, frames: np.ndarray, coords: np.ndarray) -> None:
         """Begin an episode in each of the environments `envs`.

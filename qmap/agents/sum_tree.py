@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 ARITY = 32
+BYTES_PER_VALUE = 17  # both trees' leaves, and their part of the levels above
 
 
 class SumTree:

@@ -7,7 +7,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
 from qmap.utils.errors import UserError
@@ -135,7 +134,7 @@ class Level:
 
 
 def load_level(level: str | Path) -> Level:
-    """Load a level that is shipped, by its name, or any image file that OpenCV reads.
+    """Load a level that is shipped, by its name, or any image file that Pillow reads.
 
     Raises:
         UserError: there is no such level or file, it is no image, or not a level (see `Level`).
@@ -146,7 +145,7 @@ def load_level(level: str | Path) -> Level:
     elif not path.is_file():
         shipped = ", ".join(shipped_levels())
         raise UserError(f"there is no level {level}; expected an image file or one of {shipped}")
-    image = read_image(path, cv2.IMREAD_GRAYSCALE, LARGEST)
+    image = read_image(path, "L", LARGEST).pixels
     # The name becomes a column of a CSV file and a part of file names.
     return Level(image < 128, re.sub(r"[^\w.-]+", "_", path.stem))
 

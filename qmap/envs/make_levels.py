@@ -19,7 +19,7 @@ import numpy as np
 
 from qmap.envs.gridworld_level import FOLDER, ROWS
 from qmap.utils.command_line import option, parse, run
-from qmap.utils.errors import UserError
+from qmap.utils.image_file import write_image
 
 WIDTH = 400
 Shape = np.ndarray  # bool (height, width), True is wall
@@ -37,11 +37,7 @@ def main() -> None:
     options = parse(Options, "Draw the levels of the grid world.")
     for name, draw in LEVELS.items():
         path = Path(options.folder) / f"{name}.png"
-        encoded = cv2.imencode(".png", np.where(draw(), 0, 255).astype(np.uint8))[1]
-        try:
-            path.write_bytes(encoded.tobytes())
-        except OSError as error:
-            raise UserError(f"cannot write {path}: {error.strerror}; give a --folder") from error
+        write_image(path, np.where(draw(), 0, 255).astype(np.uint8))
         print(path)
 
 

@@ -48,6 +48,7 @@ class MontezumaEnv(gymnasium.Env[np.ndarray, np.int64]):
     metadata = {"render_modes": ["rgb_array"], "render_fps": 60 // FRAMES_PER_STEP}
     action_names = ("LEFTFIRE", "UP", "RIGHTFIRE", "LEFT", "NOOP", "RIGHT", "DOWN")
     coords_shape = COORDS_SHAPE
+    cell_shape = (8, 8)
 
     def __init__(
         self,

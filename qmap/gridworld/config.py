@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from qmap.agents.published import GRID_WORLD
 from qmap.config import RunOptions, of_learning, of_q_map, of_run
 from qmap.envs.gridworld_level import load_level
-from qmap.gridworld.models import MODELS
 from qmap.utils.errors import UserError
 
 
@@ -19,7 +19,7 @@ class GridWorldConfig(RunOptions):
     train_level: str = of_learning("level1", "level: name or image file", metavar="LEVEL")
     steps: int = of_learning(100_000_000, "transitions to learn from", minimum=1)
     # Q-map. Transitions are drawn uniformly: free cells, then actions.
-    model: str = of_q_map("convdeconv1", "the network", choices=MODELS)
+    model: str = of_q_map("convdeconv1", "the network", choices=GRID_WORLD)
     dueling: bool = of_q_map(True, "no dueling: a decoder for the actions alone")
     norm: bool = of_q_map(True, "no layer normalization")
     lr: float = of_q_map(1e-4, "learning rate", above=0)

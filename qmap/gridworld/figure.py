@@ -54,10 +54,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Only now is TensorFlow loaded, which takes seconds.
     with quiet(), nothing_to_lose():
         from qmap.agents.device import set_up
-        from qmap.gridworld.training import make_learner, restore
+        from qmap.gridworld.training import make_learner
     set_up()
     learner = make_learner(config)
-    restore(learner, loaded, options.load)
+    with checkpoint.fitting(options.load, loaded):
+        learner.restore_weights(loaded[learner.name])
 
     columns = []
     for level in levels:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import cv2
 import numpy as np
 
 from qmap.envs.gridworld_level import SCREEN_COL
-from qmap.utils.files import cannot
-from qmap.utils.picture import BACKGROUND, COLORS, DIM, TEXT, write
+from qmap.utils.drawing import BACKGROUND, COLORS, DIM, TEXT, resize_into, write
 
-CELL = 3  # pixels of a cell
+CELL = 3  # pixels of the picture that a cell is wide and high
 GAP, LABELS, TITLE = 6, 92, 26
 FREE_COLOR, WALL_COLOR, CHARACTER_COLOR = (222, 220, 212), (60, 66, 80), (220, 30, 30)
 LINES = ("observation", "true Q-map", "learned")
@@ -43,27 +39,9 @@ def draw_strip(
         write(strip, label, GAP, top + height // 2, 13, DIM)
         for index, panel in enumerate(panels):
             left = LABELS + index * width
-            size = (cols * CELL, rows * CELL)
-            cv2.resize(
-                panel,
-                size,
-                dst=strip[top : top + size[1], left : left + size[0]],
-                interpolation=cv2.INTER_NEAREST,
-            )
+            end = left + cols * CELL
+            resize_into(panel, strip[top : top + rows * CELL, left:end])
     return strip
-
-
-def save_picture(path: Path, picture: np.ndarray) -> None:
-    """Write an RGB picture as PNG.
-
-    Raises:
-        UserError: it cannot be written.
-    """
-    encoded = cv2.imencode(".png", picture[..., ::-1], (cv2.IMWRITE_PNG_COMPRESSION, 3))[1]
-    try:
-        path.write_bytes(encoded.data)
-    except OSError as error:
-        raise cannot("write", path, error) from error
 
 
 def _seen(observations: np.ndarray) -> np.ndarray:

@@ -119,7 +119,7 @@ def fitting(path: str, loaded: dict[str, Any]) -> Iterator[None]:
 def steps(folder: Path, kind: str) -> list[int]:
     """Return the steps of the files step_N.`kind` in a folder."""
     names = [path.stem.removeprefix("step_") for path in folder.glob(f"step_*.{kind}")]
-    return [int(name) for name in names if name.isdecimal() and str(int(name)) == name]
+    return sorted(int(name) for name in names if name.isdecimal() and str(int(name)) == name)
 
 
 def sync_folder(folder: Path) -> None:

@@ -6,13 +6,16 @@ import errno
 import math
 import numbers
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
 from qmap.utils.errors import UserError
 from qmap.utils.files import atomic_file, cannot
+
+# Name of the log, steps, and the row's other columns.
+Mirror = Callable[[str, int, dict[str, float | None]], None]
 
 
 class CSVLogger:
@@ -24,17 +27,24 @@ class CSVLogger:
         resume_at: None starts a new file and refuses one that is already there. A number of steps
             continues the file that a run left behind: rows of later steps, which the resumed run
             is going to write again, are cut off, and so is a last line without its end. A file
-            that is missing or stops before its header ends is started anew.
+            that is missing or stops before its header ends is started anew. The names in its
+            header may have underscores in place of spaces, as those of earlier runs; they stay.
+        mirror: is called with each row that was written, under the name of the file.
 
     Raises:
         UserError: the file cannot be written, is there already, or is not what `columns` says.
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], columns: Sequence[str], resume_at: int | None = None
+        self,
+        path: str | os.PathLike[str],
+        columns: Sequence[str],
+        resume_at: int | None = None,
+        mirror: Mirror | None = None,
     ) -> None:
         self.path = Path(path)
         self.columns = tuple(columns)
+        self._mirror = mirror
         header = ",".join(self.columns).encode() + b"\n"
         if resume_at is not None:
             _cut(self.path, header, resume_at)
@@ -50,16 +60,26 @@ class CSVLogger:
         if self._size == 0:
             self._append(header)
 
-    def write(self, *values: float) -> None:
+    def write(self, *values: float | None) -> None:
         """Add a row, one number a column. Whole numbers stay whole, others get 8 digits.
 
+        What was not measured, None or not a number, is an empty cell.
+
         Raises:
+            ValueError: there is not a value for each column, or no number of steps.
             UserError: the disk is full or the file cannot be written for another reason; the file
                 then ends with the previous row.
         """
         if len(values) != len(self.columns):
             raise ValueError(f"{len(values)} values for the columns {', '.join(self.columns)}")
-        self._append(",".join(map(_text, values)).encode() + b"\n")
+        cells = [_text(value) for value in values]
+        if not cells[0]:
+            raise ValueError(f"no number of {self.columns[0]} for a row of {self.path}")
+        self._append(",".join(cells).encode() + b"\n")
+        if self._mirror is not None:
+            self._mirror(
+                self.path.stem, int(values[0]), dict(zip(self.columns[1:], values[1:], strict=True))
+            )
 
     def sync(self) -> None:
         """Bring the rows to the disk, so that even a power failure leaves them.
@@ -101,7 +121,9 @@ class CSVLogger:
         self._size += len(line)
 
 
-def _text(value: float) -> str:
+def _text(value: float | None) -> str:
+    if value is None or math.isnan(value):
+        return ""
     return str(int(value)) if isinstance(value, numbers.Integral) else f"{float(value):.8g}"
 
 
@@ -116,24 +138,31 @@ def _cut(path: Path, header: bytes, resume_at: int) -> None:
     lines = content.splitlines(keepends=True)
     if lines and not lines[-1].endswith(b"\n"):
         torn = lines.pop()
-        if not lines and not header.startswith(torn):
+        if not lines and not _as_today(header).startswith(_as_today(torn)):
             raise _not_ours(path, 1, header)
-    if lines and lines[0].rstrip(b"\r\n") != header.rstrip():
+    if lines and _as_today(lines[0].rstrip(b"\r\n")) != _as_today(header.rstrip()):
         raise _not_ours(path, 1, header)
     kept = lines[:1]
     for number, line in enumerate(lines[1:], start=2):
         try:
-            values = [float(text) for text in line.split(b",")]
+            steps, *values = line.rstrip(b"\r\n").split(b",")
+            is_row = math.isfinite(float(steps)) and len(values) == header.count(b",")
+            for value in filter(None, values):
+                float(value)
         except ValueError:
-            values = []
-        if len(values) != header.count(b",") + 1 or not math.isfinite(values[0]):
+            is_row = False
+        if not is_row:
             raise _not_ours(path, number, header)
-        if values[0] > resume_at:
+        if float(steps) > resume_at:
             break
         kept.append(line)
     if (whole := b"".join(kept)) != content:
         with atomic_file(path) as file:
             file.write(whole)
+
+
+def _as_today(header: bytes) -> bytes:
+    return header.replace(b"_", b" ")
 
 
 def _not_ours(path: Path, number: int, header: bytes) -> UserError:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import imageio.v3 as imageio
 import imageio_ffmpeg
 import numpy as np
 
 from qmap.utils.command_line import OneLineParser, run
 from qmap.utils.errors import UserError
-from qmap.utils.files import atomic_file
+from qmap.utils.image_file import write_image
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -39,9 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not 0 <= options.at <= 1:
         raise UserError(f"--at is {options.at}, expected 0 (the start) to 1 (the end)")
     picture = frame(options.video, options.at)
-    encoded = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1]
-    with atomic_file(options.output) as file:
-        file.write(encoded.tobytes())
+    write_image(options.output, picture)
     print(options.output)
 
 

@@ -1,82 +1,95 @@
-"""Reading image files that somebody else may have written, or a failing disk."""
+"""The one place where image files are read and written.
+
+What is read may have been written by somebody else or by a failing disk.
+"""
 
 from __future__ import annotations
 
-import struct
-import zlib
+import os
+import warnings
 from pathlib import Path
+from typing import NamedTuple
 
-import cv2
 import numpy as np
+from PIL import Image, PngImagePlugin
 
 from qmap.utils.errors import UserError
-from qmap.utils.files import cannot
+from qmap.utils.files import atomic_file, cannot
 
-PNG = b"\x89PNG\r\n\x1a\n"
+FORMATS = ("PNG", "BMP", "GIF", "JPEG", "WEBP")
+# Higher ones make the files of this project hardly smaller, and take up to twice as long.
+COMPRESSION = 1
 
 
-def read_image(path: Path, flags: int, largest: tuple[int, int]) -> np.ndarray:
-    """Read an image; of a PNG file, first look at its size and the checksums of all its parts.
+class ImageFile(NamedTuple):
+    """What an image file holds.
 
-    The decoder alone would take a PNG with damaged parts, say so on standard error in words of its
-    own, and make room for any size that a header claims. Other formats have no checksums.
+    Attributes:
+        pixels: (H, W) or (H, W, channels) uint8.
+        notes: texts kept beside the pixels, of PNG files only.
+        stored: Pillow's mode of the file itself: "L", "P", "RGBA", ...
+    """
+
+    pixels: np.ndarray
+    notes: dict[str, str]
+    stored: str
+
+
+def read_image(path: str | os.PathLike[str], mode: str, largest: tuple[int, int]) -> ImageFile:
+    """Read an image, once its size and, of a PNG, the checksums of all its parts are right.
 
     Args:
         path: the file.
-        flags: what `cv2.imdecode` is to make of it.
-        largest: (rows, columns) that are allowed at most.
+        mode: what the pixels become: "L" gray (H, W), "RGB" or "RGBA" (H, W, 3 or 4).
+        largest: (rows, columns) that are allowed at most; larger claims take no memory.
 
     Raises:
         UserError: it cannot be read, is no whole image, or is too large.
     """
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise cannot("read", path, error) from error
-    expected = "expected a PNG, for one"
-    shape: tuple[int, ...] = (1, 1)
-    if data.startswith(PNG):
-        try:
-            shape = _png_shape(data)
-        except ValueError as error:
-            raise UserError(f"{path} is not an image, or damaged ({error}); {expected}") from error
-    image = None
-    if _fits(shape, largest):
-        try:
-            image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
-        except cv2.error:
-            image = None
-        if image is None:
-            raise UserError(f"{path} is not an image that OpenCV can read; {expected}")
-        shape = image.shape
-    if not _fits(shape, largest):
+        with open(path, "rb") as file, warnings.catch_warnings():
+            # Pillow's own limits on sizes are not ours, which follow.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(file, formats=FORMATS)
+            cols, rows = image.size
+            if 0 < rows <= largest[0] and 0 < cols <= largest[1]:
+                image.verify()  # of a PNG all checksums, which loading alone does not look at
+                file.seek(0)
+                image = Image.open(file, formats=FORMATS)
+                notes = dict(getattr(image, "text", {}))
+                stored = image.mode
+                if stored.startswith("I"):  # 16 bits of gray
+                    image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+                return ImageFile(np.array(image.convert(mode)), notes, stored)
+    except Exception as error:  # a damaged file can make a decoder raise nearly anything
+        if isinstance(error, OSError) and error.errno is not None:
+            raise cannot("read", path, error) from error
+        reason = " ".join(str(error).split())[:150] or type(error).__name__
         raise UserError(
-            f"{path} has {shape[0]} rows and {shape[1]} columns, expected 1 to {largest[0]} and 1 "
-            f"to {largest[1]}"
-        )
-    return image
+            f"{path} is not an image, or damaged ({reason}); expected a PNG, for one"
+        ) from error
+    raise UserError(
+        f"{path} has {rows} rows and {cols} columns, expected 1 to {largest[0]} and 1 to "
+        f"{largest[1]}"
+    )
 
 
-def _fits(shape: tuple[int, ...], largest: tuple[int, int]) -> bool:
-    return 0 < shape[0] <= largest[0] and 0 < shape[1] <= largest[1]
+def write_image(
+    path: str | os.PathLike[str], pixels: np.ndarray, notes: dict[str, str] | None = None
+) -> None:
+    """Write a PNG file that is there whole or not at all.
 
-
-def _png_shape(data: bytes) -> tuple[int, int]:
-    """Check all parts of a PNG file; return its (rows, columns).
+    Args:
+        path: the file.
+        pixels: uint8, (H, W) gray, (H, W, 3) RGB or (H, W, 4) RGBA.
+        notes: short texts to keep beside the pixels, by their names.
 
     Raises:
-        ValueError: a part is damaged or missing.
+        UserError: it cannot be written.
     """
-    start, kind = len(PNG), b""
-    while kind != b"IEND":
-        if len(data) < start + 12:
-            raise ValueError("its end is missing")
-        length, kind = struct.unpack_from(">I4s", data, start)
-        body = data[start + 4 : start + 8 + length]
-        if data[start + 8 + length : start + 12 + length] != struct.pack(">I", zlib.crc32(body)):
-            raise ValueError(f"a wrong checksum after byte {start}")
-        start += 12 + length
-    if data[12:16] != b"IHDR" or len(data) < 24:
-        raise ValueError("its size is missing")
-    cols, rows = struct.unpack_from(">II", data, 16)
-    return rows, cols
+    texts = PngImagePlugin.PngInfo()
+    for name, text in (notes or {}).items():
+        texts.add_text(name, text)
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    with atomic_file(Path(path)) as file:
+        image.save(file, "PNG", compress_level=COMPRESSION, pnginfo=texts)

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import cv2
 import numpy as np
-from PIL import ImageFont
 
-Color = tuple[int, int, int]
+from qmap.utils.drawing import (
+    BACKGROUND,
+    BAR,
+    COLORS,
+    DIM,
+    EMPTY,
+    TEXT,
+    Color,
+    resize_into,
+    text_width,
+    write,
+)
+
 Cell = tuple[int, int]
 
-BACKGROUND: Color = (24, 26, 31)
-BAR: Color = (36, 39, 46)
-EMPTY: Color = (16, 17, 20)
-TEXT: Color = (226, 228, 233)
-DIM: Color = (146, 150, 160)
 POSITION: Color = (64, 214, 255)
 GOAL: Color = (255, 72, 104)
 CANDIDATES: Color = (255, 214, 64)
@@ -27,8 +32,11 @@ KINDS: dict[str, Color] = {
     "greedy goal": (150, 92, 220),
 }
 
-# Of the three panels: a picture of this size is drawn and encoded in about 3 ms of one core.
-MAX_WIDTH = 880
+# Of the three panels, for screens that are small: they are enlarged up to it.
+WIDTH = 880
+# (rows, columns) of a panel at most: screens that are larger are shrunk.
+LARGEST = (480, 640)
+MIN_WIDTH = 440  # of the picture, so that the caption fits
 MARGIN, GAP, TITLE, LEGEND, CAPTION = 14, 16, 32, 28, 40
 COLOR_BAR = 14
 
@@ -70,7 +78,10 @@ class StepRecord:
 
 
 class Picture:
-    """Draws `StepRecord`s side by side, all in the same fixed layout.
+    """Draws `StepRecord`s side by side, all in the same fixed layout, in even sizes for H.264.
+
+    Small screens are enlarged, large ones shrunk to fit `LARGEST`, so that a picture costs a few
+    milliseconds whatever the screen. Goal cells are as high and wide as they are on the screen.
 
     Args:
         coords_shape: (rows, cols) of the on-screen goal grid.
@@ -92,20 +103,19 @@ class Picture:
         frame_channels: int = 1,
         gamma: float | None = None,
     ) -> None:
-        self.coords_shape = rows, cols = coords_shape
+        self.coords_shape = coords_shape
         self.frame_channels = frame_channels
         self.q_map = q_map
-        width = screen_shape[1]
-        scale = max(2 * MAX_WIDTH // (3 * width), 2) / 2
-        self._cell = max(round(scale * width / cols), 2)
-        self._panel = (rows * self._cell, cols * self._cell)
+        self._panel = _panel_shape(coords_shape, screen_shape)
+        # Pixels of a goal cell in the panels.
+        self._cell = tuple(np.divide(self._panel, coords_shape).tolist())
         self._view = MARGIN
         self._values = self._view + self._panel[1] + GAP
         after = self._values
         if q_map:
             after += self._panel[1] + 6 + COLOR_BAR + (72 if gamma else 40)
         self._screen = after
-        width = self._screen + self._panel[1] + MARGIN
+        width = max(self._screen + self._panel[1] + MARGIN, MIN_WIDTH)
         height = TITLE + self._panel[0] + LEGEND + CAPTION
         # H.264 with 4:2:0 chroma needs even sizes.
         self.shape = (height + height % 2, width + width % 2, 3)
@@ -128,15 +138,17 @@ class Picture:
         seen = _as_rgb(record.observation, self.frame_channels)
         if record.candidates is not None:
             size = (seen.shape[1], seen.shape[0])
-            mask = cv2.resize(record.candidates.astype(np.uint8), size, interpolation=NEAREST)
+            mask = cv2.resize(
+                record.candidates.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST
+            )
             tinted = cv2.addWeighted(seen, 0.55, np.full_like(seen, CANDIDATES), 0.45, 0)
             seen = np.where(mask[..., None] > 0, tinted, seen)
-        _enlarge(seen, panel)
+        resize_into(seen, panel)
         self._draw_boxes(panel, record)
 
     def _draw_values(self, panel: np.ndarray, record: StepRecord) -> None:
         values = np.nan_to_num(np.asarray(record.q_max, np.float32)).clip(0, 1)
-        _enlarge(COLORS[np.rint(values * 255).astype(np.uint8)], panel)
+        resize_into(COLORS[np.rint(values * 255).astype(np.uint8)], panel)
         self._draw_boxes(panel, record)
 
     def _draw_boxes(self, panel: np.ndarray, record: StepRecord) -> None:
@@ -146,18 +158,21 @@ class Picture:
             ):
                 continue
             # Around small cells, so that the cell can still be seen.
-            outset = 1 if self._cell < 12 else 0
-            top, left = (int(index) * self._cell - outset for index in place)
-            size = self._cell - 1 + 2 * outset
-            corner = (left + size, top + size)
-            cv2.rectangle(panel, (left - 2, top - 2), (corner[0] + 2, corner[1] + 2), (0, 0, 0), 1)
-            cv2.rectangle(panel, (left, top), corner, color, 2 if self._cell >= 8 else 1)
+            outset = 1 if min(self._cell) < 12 else 0
+            first = [int(index * size) for index, size in zip(place, self._cell, strict=True)]
+            last = [int((index + 1) * size) for index, size in zip(place, self._cell, strict=True)]
+            top, left = (edge - outset for edge in first)
+            bottom, right = (edge - 1 + outset for edge in last)
+            black = (left - 2, top - 2), (right + 2, bottom + 2)
+            cv2.rectangle(panel, *black, (0, 0, 0), 1)
+            thickness = 2 if min(self._cell) >= 8 else 1
+            cv2.rectangle(panel, (left, top), (right, bottom), color, thickness)
 
     def _draw_screen(self, panel: np.ndarray, screen: np.ndarray) -> None:
         scale = min(panel.shape[0] / screen.shape[0], panel.shape[1] / screen.shape[1])
-        height, width = (round(size * scale) for size in screen.shape[:2])
+        height, width = (max(round(size * scale), 1) for size in screen.shape[:2])
         top, left = (panel.shape[0] - height) // 2, (panel.shape[1] - width) // 2
-        _enlarge(screen, panel[top : top + height, left : left + width])
+        resize_into(screen, panel[top : top + height, left : left + width])
 
     def _draw_caption(self, canvas: np.ndarray, record: StepRecord) -> None:
         top = TITLE + self._panel[0] + LEGEND
@@ -219,69 +234,6 @@ class Picture:
                     lowest = value * height
 
 
-NEAREST = cv2.INTER_NEAREST
-_RAMP = np.arange(256, dtype=np.uint8)[:, None]
-# (256, 3) RGB, perceptually uniform: as dark as the value is low, also in gray.
-COLORS: np.ndarray = cv2.applyColorMap(_RAMP, cv2.COLORMAP_INFERNO)[:, 0, ::-1].copy()
-
-
-def write(
-    image: np.ndarray,
-    text: str,
-    x: int,
-    middle: int,
-    size: int,
-    color: Color,
-    align: str = "left",
-) -> int:
-    """Write `text` into `image` in place, around the row `middle`; return the column it ends at.
-
-    Args:
-        image: (H, W, 3) uint8; text that does not fit is cropped.
-        text: one line.
-        x: column of the text's left edge, center or right edge, as `align` says.
-        middle: row that goes through the middle of the digits.
-        size: height of the font in pixels.
-        color: RGB.
-        align: left, center or right.
-    """
-    mask, above = _text_mask(text, size)
-    height, width = mask.shape
-    left = x - {"left": 0, "center": width // 2, "right": width}[align]
-    top = middle - above
-    target = image[max(top, 0) : top + height, max(left, 0) : left + width]
-    mask = mask[max(-top, 0) :, max(-left, 0) :][: target.shape[0], : target.shape[1], None]
-    target += (
-        (mask * (np.array(color, np.float32) - target)).round().astype(np.int16).astype(np.uint8)
-    )
-    return left + width
-
-
-def text_width(text: str, size: int) -> int:
-    """Return the width of a line of text in pixels."""
-    return _text_mask(text, size)[0].shape[1]
-
-
-@lru_cache(maxsize=1024)
-def _text_mask(text: str, size: int) -> tuple[np.ndarray, int]:
-    """Return the coverage in [0, 1] of a line of text and the row of it that is its middle."""
-    font = _font(size)
-    _, top, _, bottom = font.getbbox("0")
-    height = sum(font.getmetrics())
-    width = max(int(np.ceil(font.getlength(text))), 1)
-    mask = np.zeros((height, width), np.float32)
-    glyphs, (left, above) = font.getmask2(text, mode="L")
-    drawn = np.asarray(glyphs, np.float32).reshape(glyphs.size[::-1]) / 255
-    target = mask[max(above, 0) : above + drawn.shape[0], max(left, 0) : left + drawn.shape[1]]
-    target[:] = drawn[: target.shape[0], : target.shape[1]]
-    return mask, round((top + bottom) / 2)
-
-
-@lru_cache(maxsize=8)
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.load_default(size)
-
-
 def _as_rgb(observation: np.ndarray, frame_channels: int) -> np.ndarray:
     """Return the (H, W, 3) picture of a stack of frames of `frame_channels` channels each."""
     if frame_channels >= 3:
@@ -292,13 +244,17 @@ def _as_rgb(observation: np.ndarray, frame_channels: int) -> np.ndarray:
     return np.concatenate([grays] + [grays[..., -1:]] * missing, axis=2)
 
 
-def _enlarge(image: np.ndarray, panel: np.ndarray) -> None:
-    """Resize `image` into `panel` in place, with pixels as sharp as their new size allows."""
-    height, width = panel.shape[:2]
-    if height % image.shape[0] or width % image.shape[1]:
-        times = max(-(-height // image.shape[0]), 1)
-        size = (image.shape[1] * times, image.shape[0] * times)
-        image = cv2.resize(image, size, interpolation=NEAREST)
-        cv2.resize(image, (width, height), dst=panel, interpolation=cv2.INTER_LINEAR)
-    else:
-        cv2.resize(image, (width, height), dst=panel, interpolation=NEAREST)
+def _panel_shape(coords_shape: tuple[int, int], screen_shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return (rows, columns) of a panel, if possible with whole pixels for each goal cell."""
+    width = screen_shape[1]
+    scale = max(2 * WIDTH // (3 * width), 2) / 2
+    scale = min(scale, LARGEST[0] / screen_shape[0], LARGEST[1] / width)
+    sizes = [screen_shape[axis] / coords_shape[axis] for axis in (0, 1)]
+    # Nearly square cells are square: black rows that were added to the screen are unknown here.
+    if abs(sizes[0] / sizes[1] - 1) < 0.1:
+        sizes[0] = sizes[1]
+    shape = []
+    for size, count, limit in zip(sizes, coords_shape, LARGEST, strict=True):
+        cell = min(max(round(scale * size), 2), limit // count)
+        shape.append(cell * count if cell else limit)
+    return shape[0], shape[1]

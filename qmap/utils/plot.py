@@ -2,12 +2,12 @@
 
 The logs are `PATH/ENV/AGENT/RUN/NAME.csv` and the figures `PATH/ENV/NAME.pdf`. It may run while
 training runs: a last line that is not whole yet is left for the next time, and a figure takes the
-place of the old one in a single move.
+place of the old one in a single move. `completed.csv` and `unfinished.csv` are marks in the figure
+of `score.csv`.
 """
 
 from __future__ import annotations
 
-import io
 import sys
 import textwrap
 import warnings
@@ -15,38 +15,55 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from qmap.utils import curves
 from qmap.utils.command_line import option, parse, run
 from qmap.utils.errors import UserError
 from qmap.utils.files import atomic_file
+from qmap.utils.plot_runs import RunPainter, shades
+from qmap.utils.run_logs import Agents, read_logs
 
-POINTS, MOST_POINTS, MOST_PANELS = 400, 10_000, 12
-LEGEND_CHARACTERS = 85  # that fit beside each other
+POINTS, MOST_POINTS, MOST_PANELS = 400, 10_000, 24
+MOST_IN_A_COLUMN = 4  # panels
+LEGEND_CHARACTERS = 85  # that fit beside each other below one column of panels
+MOST_SEEDS = 12  # that a legend names one by one
 # Rows of each log that are averaged unless --window is given: 100 episodes, 1,000 steps.
-WINDOWS = {"score": 100, "exploration": 10, "ground_truth_loss": 1}
+WINDOWS = {"score": 100, "exploration": 10, "learning": 10}
+MARKS = ("completed", "unfinished")
 TITLES = {
-    "undiscounted_return": "Undiscounted return",
-    "discounted_return": "Discounted return",
-    "episode_length": "Episode length (agent steps)",
-    "current_exploration": "Exploratory actions (share)",
-    "random_actions": "Random actions (share)",
-    "goal_actions": "Goal actions (share)",
-    "greedy_actions": "Greedy actions (share)",
+    "undiscounted return": "Undiscounted return",
+    "discounted return": "Discounted return",
+    "episode length": "Episode length (agent steps)",
+    "current exploration": "Exploratory actions (share)",
+    "planned exploration": "Planned exploratory actions (share)",
+    "random actions": "Random actions (share)",
+    "goal actions": "Goal actions (share)",
+    "greedy actions": "Greedy actions (share)",
+    "dqn loss": "Loss of the DQN",
+    "q-map loss": "Loss of the Q-map",
+    "dqn error": "Absolute temporal-difference error of the DQN",
+    "q-map error": "Absolute temporal-difference error of the Q-map",
+    "mean best q": "Best Q-value of a cell, mean over the screen",
+    "goals reached": "Goals reached in time (share)",
+    "believed steps": "Believed steps to a goal",
+    "taken steps": "Steps to a goal",
+    "steps per second": "Steps per second",
 }
-# Drawn dashed in the panel of another column.
-COMPANIONS = {"current_exploration": "planned_exploration"}
-# Okabe and Ito's colors, told apart by color-blind readers too; then the same in other dashes.
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-DASHES = ("-", (0, (5, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)))
+# Drawn dashed in the panel of another column, under a name in the legend.
+COMPANIONS = {
+    "current exploration": ("planned exploration", "planned"),
+    "taken steps": ("believed steps", "believed"),
+}
 STYLE = {
     "font.size": 9,
     "axes.titlesize": 9,
@@ -71,7 +88,9 @@ class PlotOptions:
 
     path: str = option("qmap_results", "folder of the results", metavar="DIR")
     window: int | None = option(
-        None, "rows to average over (default: 100 episodes, 1,000 steps of exploration)", minimum=1
+        None,
+        "rows to average over (default: 100 episodes, 10 rows of exploration and learning)",
+        minimum=1,
     )
     max_step: int | None = option(None, "leave out what came after this step", minimum=1)
     mini: float | None = option(None, "lower end of the vertical axes")
@@ -85,24 +104,25 @@ class PlotOptions:
     averaged: bool = option(True, "a line for each run in place of their mean")
     std: bool = option(True, "leave out the band of the standard deviation")
     extrema: bool = option(True, "leave out the band of the extremes")
+    interval: float | None = option(
+        None, "in place of these bands, a confidence interval of so many percent, as 95, by "
+        "Student's t over runs", above=0, below=100, metavar="PERCENT",
+    )  # fmt: skip
+    iqm: bool = option(
+        False, "the interquartile mean in place of the mean, with its bootstrap interval of 95 "
+        "percent or --interval; agents with fewer than 5 runs keep their mean",
+    )  # fmt: skip
     logscale: bool = option(False, "logarithmic vertical axes")
     format: str = option("pdf", "kind of file", choices=("pdf", "png"))
 
+    def wants(self, place: str) -> bool:
+        """Tell whether to plot a run, by its AGENT/RUN."""
+        wanted = not self.only or any(part in place for part in self.only)
+        return wanted and not any(part in place for part in self.without)
 
-@dataclass(frozen=True)
-class Curves:
-    """One column of the runs of an agent on common steps.
-
-    Args:
-        steps: (points,) steps.
-        values: (runs, points), NaN where a run has no data.
-    """
-
-    steps: np.ndarray
-    values: np.ndarray
-
-
-Logs = dict[str, dict[str, dict[str, list[pd.DataFrame]]]]
+    def uses_iqm(self, runs: int) -> bool:
+        """Tell whether so many runs are drawn by their interquartile mean."""
+        return self.iqm and runs >= curves.FEWEST_FOR_IQM
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -112,21 +132,37 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise UserError(f"--mini {options.mini:g} is not below --maxi {options.maxi:g}")
     if options.logscale and options.mini is not None and options.mini <= 0:
         raise UserError("with --logscale, --mini must be above 0")
+    if options.iqm and not options.averaged:
+        raise UserError(
+            "--iqm is a way to average runs, --no-averaged shows each; give one of them"
+        )
     folder = Path(options.path)
     if not folder.is_dir():
         raise UserError(
             f"there is no folder {folder}; train first, or give the folder of the results by --path"
         )
-    logs, left_out = read_logs(folder, options)
+    logs, left_out = read_logs(folder, options.wants, options.max_step)
+    few = {}
     for environment, by_name in logs.items():
+        marks = {name: by_name.pop(name, {}) for name in MARKS}
         for name, agents in by_name.items():
-            figure = draw_figure(environment, name, agents, options)
+            figure = draw_figure(
+                environment, name, agents, options, marks if name == "score" else {}
+            )
             path = folder / environment / f"{name}.{options.format}"
             metadata = {"CreationDate": None} if options.format == "pdf" else None
             with atomic_file(path) as file, _drawing():
                 figure.savefig(file, format=options.format, dpi=150, metadata=metadata)
             runs = sum(map(len, agents.values()))
             _say(f"{path} ({_plural(len(agents), 'agent')}, {_plural(runs, 'run')})")
+            few |= {
+                f"{environment}/{agent}": len(each)
+                for agent, each in agents.items()
+                if not options.uses_iqm(len(each))
+            }
+    if options.iqm and few:
+        said = ", ".join(f"{agent} has {count}" for agent, count in few.items())
+        _say(f"--iqm needs {curves.FEWEST_FOR_IQM} runs, mean drawn instead: {said}", sys.stderr)
     if not logs and left_out:
         _say(f"nothing to plot: --only and --without leave out all runs ({', '.join(left_out)})")
     elif not logs:
@@ -136,118 +172,77 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
 
 
-def read_logs(folder: Path, options: PlotOptions) -> tuple[Logs, list[str]]:
-    """Return the logs as [environment][name][agent] -> runs, and the runs that were left out."""
-    logs: Logs = {}
-    left_out = set()
-    for path in sorted(folder.glob("*/*/*/*.csv")):
-        environment, agent, run_name, file_name = path.relative_to(folder).parts
-        place = f"{agent}/{run_name}"
-        wanted = not options.only or any(part in place for part in options.only)
-        if not wanted or any(part in place for part in options.without):
-            left_out.add(f"{environment}/{place}")
-            continue
-        try:
-            log = read_log(path)
-        except (ValueError, OSError, OverflowError, MemoryError) as error:
-            reason = " ".join(str(error).split())[:150] or type(error).__name__
-            _say(f"warning: left out {path}: {reason}", sys.stderr)
-            continue
-        if options.max_step is not None:
-            log = log[log["steps"] <= options.max_step]
-        if len(log):
-            name = file_name.removesuffix(".csv")
-            agents = logs.setdefault(environment, {}).setdefault(name, {})
-            agents.setdefault(agent, []).append(log)
-    return logs, sorted(left_out)
-
-
-def read_log(path: Path) -> pd.DataFrame:
-    """Return the whole rows of a log, sorted by steps, as floating-point numbers.
-
-    Raises:
-        ValueError: it is not a table of numbers whose first column is steps.
-        OSError: it cannot be read.
-    """
-    if not path.is_file():
-        raise ValueError("not a file")
-    content = path.read_bytes()
-    content = content[: content.rfind(b"\n") + 1]
-    if not content.strip():
-        return pd.DataFrame({"steps": []})
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", pd.errors.ParserWarning)
-        try:
-            log = pd.read_csv(io.BytesIO(content), dtype=np.float64, index_col=False)
-        except pd.errors.ParserWarning as warning:
-            raise ValueError(str(warning)) from warning
-    if len(log.columns) < 2 or log.columns[0] != "steps":
-        raise ValueError("expected columns of numbers, the first of them steps")
-    # Nobody means values near the end of the floating-point range, and axes cannot show them.
-    log = log.mask(~(log.abs() < 1e30))
-    log = log[log["steps"] >= 0]
-    return log.sort_values("steps", kind="stable", ignore_index=True)
-
-
-def common_curves(
-    logs: Sequence[pd.DataFrame], column: str, steps: np.ndarray, window: int
-) -> Curves:
-    """Average a column of each run over `window` rows and read it at common steps.
-
-    A run counts from its first to its last row, so that the mean at the end is that of the runs
-    that got so far.
-    """
-    values = []
-    spacing = steps[1] - steps[0]
-    for log in logs:
-        rows = log[["steps", column]].dropna() if column in log else log[:0]
-        if len(rows):
-            smooth = rows[column].rolling(window, min_periods=1).mean().to_numpy()
-            at = rows["steps"].to_numpy()
-            inside = (steps > at[0] - spacing) & (steps < at[-1] + spacing)
-            values.append(np.where(inside, np.interp(steps, at, smooth), np.nan))
-    return Curves(steps, np.array(values).reshape(len(values), len(steps)))
-
-
 def draw_figure(
-    environment: str, name: str, agents: dict[str, list[pd.DataFrame]], options: PlotOptions
+    environment: str,
+    name: str,
+    agents: Agents,
+    options: PlotOptions,
+    marks: dict[str, Agents] | None = None,
 ) -> Figure:
-    """Return the figure of one log of an environment: a panel a column, a color an agent."""
-    logs = [log for logs in agents.values() for log in logs]
+    """Return the figure of one log of an environment: a panel a column, a color an agent.
+
+    Args:
+        environment: its title.
+        name: of the log.
+        agents: the runs of each agent.
+        options: how to draw them.
+        marks: the runs' `completed` and `unfinished` episodes, for the figure of scores.
+    """
+    marks = marks or {}
+    logs = [log for runs in agents.values() for log in runs.values()]
     columns = list(dict.fromkeys(column for log in logs for column in log.columns[1:]))
-    panels = [column for column in columns if column not in COMPANIONS.values()][:MOST_PANELS]
-    last = max(float(log["steps"].iloc[-1]) for log in logs)
+    companions = {COMPANIONS[column] for column in columns if column in COMPANIONS}
+    companions = {column: label for column, label in companions if column in columns}
+    panels = [column for column in columns if column not in companions][:MOST_PANELS]
+    marked = [
+        log for by_agent in marks.values() for runs in by_agent.values() for log in runs.values()
+    ]
+    last = max(float(log["steps"].max()) for log in logs + marked if len(log))
     spacing = max(options.freq or last / POINTS, last / MOST_POINTS, 1e-9)
     steps = np.arange(np.ceil(last / spacing) + 2) * spacing
     window = options.window or WINDOWS.get(name, 1)
+    across = 1 if len(panels) <= MOST_IN_A_COLUMN else 2
+    down = -(-len(panels) // across)
     with _drawing():
-        figure = Figure(figsize=(6.4, 0.9 + 2.0 * len(panels)), layout="constrained")
-        axes = np.atleast_1d(figure.subplots(len(panels), 1, sharex=True))
-        handles = []
+        figure = Figure(figsize=(1.6 + 4.8 * across, 0.9 + 2.0 * down), layout="constrained")
+        axes = np.atleast_1d(figure.subplots(down, across, sharex=True)).ravel()
+        for axis in axes[len(panels) :]:
+            axis.remove()
         names = short_names(agents)
-        for index, (agent, agent_logs) in enumerate(agents.items()):
-            color = PALETTE[index % len(PALETTE)]
-            dash = DASHES[index // len(PALETTE) % len(DASHES)]
+        handles: list[Artist] = []
+        notes: dict[str, Artist] = {}
+        for index, (agent, runs) in enumerate(agents.items()):
+            painter = RunPainter(index, options, notes)
             # A legend leaves out labels that begin with an underscore.
-            label = f"{_printable(names[agent]).lstrip('_')} ({_plural(len(agent_logs), 'run')})"
-            handles.append(Line2D([], [], color=color, linestyle=dash, label=label))
-            for axis, column in zip(axes, panels, strict=True):
-                _draw_curves(
-                    axis, common_curves(agent_logs, column, steps, window), color, dash, options
-                )
-                if (companion := COMPANIONS.get(column)) in columns:
-                    plan = common_curves(agent_logs, companion, steps, 1).values
-                    axis.plot(steps, np.nanmean(plan, axis=0), color=color, dashes=(2, 2), lw=0.9)
-        if any(column in COMPANIONS for column in panels):
-            handles.append(Line2D([], [], color="#666666", dashes=(2, 2), lw=0.9, label="planned"))
-        for axis, column in zip(axes, panels, strict=True):
+            label = _printable(names[agent]).lstrip("_")
+            seeds = sum(map(len, agents.values())) <= MOST_SEEDS and not options.averaged
+            look = painter.look
+            handles += _seed_handles(label, runs, look) if seeds else [_handle(label, runs, look)]
+            completed, unfinished = (marks.get(mark, {}).get(agent, {}) for mark in MARKS)
+            for axis, column in zip(axes, panels, strict=False):
+                values = curves.common_curves(runs.values(), column, steps, window)
+                lines = painter.runs(axis, steps, values)
+                if column == "undiscounted return":
+                    painter.completed(axis, steps, lines, list(runs), completed)
+                painter.unfinished(axis, column, unfinished)
+                companion, word = COMPANIONS.get(column, (None, None))
+                if companion in columns:
+                    values = curves.common_curves(runs.values(), companion, steps, window)
+                    painter.companion(axis, steps, values, word)
+        for axis, column in zip(axes, panels, strict=False):
             _finish(axis, _title(name, column), options)
-        axes[-1].set_xlabel("Training steps" if name == "ground_truth_loss" else "Agent steps")
-        axes[-1].set_xlim(0, options.max_step or last or 1)
+        for axis in axes[max(len(panels) - across, 0) : len(panels)]:
+            axis.set_xlabel("Training steps" if name == "ground_truth_loss" else "Agent steps")
+            axis.xaxis.set_tick_params(labelbottom=True)
+        axes[0].set_xlim(0, 1.01 * (options.max_step or last or 1))
         figure.suptitle(_printable(environment), fontsize=10, fontweight="bold")
+        for text, note in notes.items():
+            note.set_label(text)
+            handles.append(note)
         longest = max(len(handle.get_label()) for handle in handles)
-        columns = min(len(handles), 3, max(1, LEGEND_CHARACTERS // (longest + 6)))
-        figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False)
+        fitting = LEGEND_CHARACTERS * across // (longest + 6)
+        beside = min(len(handles), 3 * across, max(1, fitting))
+        figure.legend(handles=handles, loc="outside lower center", ncols=beside, frameon=False)
     return figure
 
 
@@ -271,26 +266,24 @@ def short_names(agents: Iterable[str]) -> dict[str, str]:
     }
 
 
-def _draw_curves(
-    axis: Axes, curves: Curves, color: str, dash: object, options: PlotOptions
-) -> None:
-    style = {"color": color, "linestyle": dash}
-    # A single point would make no line.
-    style["marker"] = "o" if np.isfinite(curves.values).sum(axis=1).max(initial=0) < 2 else None
-    style["markersize"] = 3
-    if not options.averaged:
-        for values in curves.values:
-            axis.plot(curves.steps, values, lw=1.0, alpha=0.85, **style)
-        return
-    if not len(curves.values):
-        return
-    mean, std = np.nanmean(curves.values, axis=0), np.nanstd(curves.values, axis=0)
-    if len(curves.values) > 1 and options.extrema:
-        low, high = np.nanmin(curves.values, axis=0), np.nanmax(curves.values, axis=0)
-        axis.fill_between(curves.steps, low, high, color=color, alpha=0.10, lw=0)
-    if len(curves.values) > 1 and options.std:
-        axis.fill_between(curves.steps, mean - std, mean + std, color=color, alpha=0.22, lw=0)
-    axis.plot(curves.steps, mean, lw=1.5, **style)
+def _handle(label: str, runs: dict[str, pd.DataFrame], look: dict[str, Any]) -> Line2D:
+    """Return an agent's line in the legend, with how many runs there are, and at the end."""
+    ends = [log["steps"].iloc[-1] for log in runs.values() if len(log)]
+    count = _plural(len(ends), "run") if ends else "no finished episode"
+    # Runs of equal length end with their last episodes, a little apart.
+    longest = sum(end >= 0.97 * max(ends) for end in ends)
+    if longest < len(ends):
+        count += f", {longest} at the end"
+    return Line2D([], [], label=f"{label} ({count})", **look)
+
+
+def _seed_handles(
+    label: str, runs: dict[str, pd.DataFrame], look: dict[str, Any]
+) -> Iterator[Line2D]:
+    seeds = [name.split("_")[0] for name in runs]
+    for name, seed, shade in zip(runs, seeds, shades(look["color"], len(runs)), strict=True):
+        text = f"{label}, {_printable(seed if seeds.count(seed) == 1 else name)}"
+        yield Line2D([], [], label=text, **{**look, "color": shade})
 
 
 def _finish(axis: Axes, title: str, options: PlotOptions) -> None:
@@ -316,8 +309,8 @@ def _finish(axis: Axes, title: str, options: PlotOptions) -> None:
 
 def _title(name: str, column: str) -> str:
     if name == "ground_truth_loss":
-        return f"Mean squared error to the ground truth, {column.replace('_', ' ')}"
-    return TITLES.get(column) or column.replace("_", " ").capitalize()
+        return f"Mean squared error to the ground truth, {column}"
+    return TITLES.get(column) or column[:1].upper() + column[1:]
 
 
 @contextmanager

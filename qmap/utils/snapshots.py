@@ -8,7 +8,7 @@ from typing import Any
 
 from qmap.utils import checkpoint
 from qmap.utils.errors import UserError
-from qmap.utils.terminal import say
+from qmap.utils.terminal import warn
 
 KIND = "snapshot"
 DAMAGED = ".damaged"
@@ -50,7 +50,7 @@ def load_latest(folder: Path) -> dict[str, Any] | None:
         try:
             tree = checkpoint.load(_path(folder, step), KIND)
         except UserError as error:
-            say(f"warning: {error}; trying the one before")
+            warn(f"{error}; trying the one before")
             damaged.append(_path(folder, step))
             continue
         for path in damaged:
@@ -64,7 +64,6 @@ def load_latest(folder: Path) -> dict[str, Any] | None:
 
 def _path(folder: Path, step: int) -> Path:
     return folder / f"step_{step}.{KIND}"
-
 
 
 def steps(folder: Path) -> list[int]:

@@ -18,6 +18,11 @@ def say(message: str) -> None:
     tqdm.write(message, file=sys.stderr)
 
 
+def warn(message: str) -> None:
+    """Say what went wrong without stopping the work."""
+    say(f"warning: {message}")
+
+
 def progress_bar(total: int, done: int, unit: str) -> tqdm:
     """Return a bar on standard error: live on a terminal, a line now and then in a log file."""
     every = 0.5 if sys.stderr.isatty() else 30.0
@@ -36,7 +41,7 @@ class Warnings:
         """Say `message`, unless there was one of this kind before."""
         if kind not in self._said:
             self._said.add(kind)
-            say(f"warning: {message}")
+            warn(message)
 
     @contextmanager
     def tolerate(self, what: str) -> Iterator[None]:

@@ -12,7 +12,6 @@ import itertools
 import os
 import queue
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -26,17 +25,13 @@ import imageio_ffmpeg
 import numpy as np
 
 from qmap.utils.picture import StepRecord
+from qmap.utils.terminal import warn
 
 Draw = Callable[[StepRecord], np.ndarray]
 Fill = Callable[[np.ndarray], np.ndarray]
 FILL_BATCH = 64
 PIPE_BYTES = 2**20  # a whole picture fits: fewer switches between the two processes
 MAX_BYTES = 256 * 2**20
-
-
-def warn_on_stderr(message: str) -> None:
-    """Print a warning to standard error."""
-    print(f"warning: {message}", file=sys.stderr, flush=True)
 
 
 class VideoRecorder:
@@ -65,7 +60,7 @@ class VideoRecorder:
         fps: int = 15,
         queue_size: int = 64,
         patience: float = 0.05,
-        warn: Callable[[str], None] = warn_on_stderr,
+        warn: Callable[[str], None] = warn,
     ) -> None:
         self.folder = Path(folder)
         self._draw = draw

@@ -2,88 +2,139 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 
-from qmap.utils.picture import BACKGROUND, COLORS, DIM, EMPTY, TEXT, text_width, write
+from qmap.utils.drawing import BACKGROUND, COLORS, DIM, EMPTY, TEXT, text_width, write
+from qmap.utils.level_pictures import RoomPicture
 
-CELL = 4
+SQUARE = 4  # pixels; what visits are added up over where a character moves pixel by pixel
 WIDTH = 1024
 MARGIN, GAP, HEADER, LABEL, SIDE = 18, 14, 62, 20, 74
-MAX_ROWS, MAX_COLS, MAX_ROOMS = 4096, 2**17, 256
+# Of a room without a picture, of all rooms together, and their number.
+MAX_ROWS, MAX_COLS, MAX_PIXELS, MAX_ROOMS = 4096, 2**15, 2**26, 256
+FAR = 4096  # columns of a room without a picture that may lie unvisited between two of its parts
 # The darkest colors of the scale would be lost on a dark picture.
 HEAT = COLORS[70:]
 
 
 def draw_map(
-    rows: np.ndarray, pictures: dict[int, np.ndarray], title: str, most: int
+    rows: np.ndarray, pictures: dict[int, RoomPicture], title: str, most: int
 ) -> np.ndarray:
     """Return the (H, W, 3) uint8 RGB map of a snapshot of visits.
 
     Rooms stand side by side; a level that is longer than 1,024 pixels is cut into strips, one
-    below the other. Visits are added up over squares of 4 x 4 pixels and colored on a logarithmic
-    scale. Places outside a room's picture are left out.
+    below the other. Visits are colored on a logarithmic scale, added up over squares of 4 x 4
+    pixels. A character that is only ever in the middle of goal cells fills whole ones.
+
+    Places that a room's picture does not show, those far from the rest where there is none, and
+    the least visited of too many rooms are left out and counted in a line of the map.
 
     Args:
-        rows: int64 (k, 4): room, row, column, count.
-        pictures: (H, W, 4) uint8 RGBA of rooms by number; visited rooms may be missing.
+        rows: int64 (k, 4): room, row, column, count; columns may be negative.
+        pictures: of rooms by number; visited rooms may be missing.
         title: a line of text.
         most: count at the upper end of the scale, for one place.
-
-    Raises:
-        ValueError: the places are too far apart for a picture.
     """
-    rooms = sorted({*rows[:, 0].tolist(), *pictures})
-    if len(rooms) > MAX_ROOMS:
-        raise ValueError(f"{len(rooms)} rooms, expected at most {MAX_ROOMS}")
+    cell = _filled_cell(rows, pictures)
+    if cell is None:
+        cell, most = (SQUARE, SQUARE), most * SQUARE
+    visits = {room: rows[rows[:, 0] == room] for room in _rooms(rows, pictures)}
     panels: list[tuple[str, np.ndarray]] = []
-    for room in rooms:
-        base = _room_picture(rows[rows[:, 0] == room], pictures.get(room), most)
-        panels += _strips(base, f"room {room}" if len(rooms) > 1 else "")
+    drawn = pixels = 0
+    for room, visited in visits.items():
+        picture = pictures.get(room) or _empty_picture(visited, cell)
+        height, width = picture.pixels.shape[:2]
+        pixels += height * width
+        if pixels > MAX_PIXELS and panels:
+            continue
+        row, col = visited[:, 1], visited[:, 2] - picture.first
+        inside = visited[(row >= 0) & (row < height) & (col >= 0) & (col < width)]
+        drawn += len(inside)
+        panels += _strips(picture, inside, cell, most, f"room {room}" if len(visits) > 1 else "")
     places = f"{len(rows):,} places visited, {int(rows[:, 3].sum()):,} visits"
+    if left_out := len(rows) - drawn:
+        places += f", {left_out:,} places outside the picture"
     return _page(panels, title, places, most)
 
 
-def _room_picture(rows: np.ndarray, picture: np.ndarray | None, most: int) -> np.ndarray:
-    """Return the (H, W, 3) picture of one room with its visits."""
-    if picture is None:
-        height = int(rows[:, 1].max(initial=CELL - 1)) + 1
-        width = int(rows[:, 2].max(initial=CELL - 1)) + 1
-        if height > MAX_ROWS or width > MAX_COLS:
-            raise ValueError(f"a room of {height} x {width} pixels and no picture of it")
-        picture = np.zeros((max(height, CELL), max(width, CELL), 4), np.uint8)
-    height, width = picture.shape[:2]
-    gray = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGBA2RGB), cv2.COLOR_RGB2GRAY)
-    color = picture[..., :3]
+def _rooms(rows: np.ndarray, pictures: dict[int, RoomPicture]) -> list[int]:
+    """Return the rooms to draw in order; of too many those that were visited most."""
+    visited, index = np.unique(rows[:, 0], return_inverse=True)
+    counts = np.bincount(index.ravel(), rows[:, 3], len(visited))
+    ranked = [int(room) for room in visited[np.argsort(-counts, kind="stable")]]
+    ranked += [room for room in pictures if room not in set(ranked)]
+    return sorted(ranked[:MAX_ROOMS])
+
+
+def _filled_cell(rows: np.ndarray, pictures: dict[int, RoomPicture]) -> tuple[float, float] | None:
+    """Return (height, width) of a goal cell if all visits are to the middle of one, else None."""
+    for picture in pictures.values():
+        if (cell := picture.cell) is None or min(cell) < 2:
+            continue
+        places = rows[:, 1:3]
+        middles = np.floor((np.floor(places / cell) + 0.5) * cell)
+        return cell if (places == middles).all() else None
+    return None
+
+
+def _empty_picture(rows: np.ndarray, cell: tuple[float, float]) -> RoomPicture:
+    """Return a picture of the part of a visited room that hangs together and was visited most."""
+    cols, index = np.unique(rows[:, 2], return_inverse=True)
+    counts = np.bincount(index.ravel(), rows[:, 3])
+    groups = np.cumsum(np.diff(cols, prepend=cols[0]) > FAR)
+    cols = cols[groups == np.bincount(groups, counts).argmax()]
+    first = int(cols[0]) if cols[0] > FAR else min(int(cols[0]), 0)
+    lowest = rows[rows[:, 1] < MAX_ROWS, 1].max(initial=0)
+    height = math.ceil((lowest // cell[0] + 1) * cell[0])
+    width = math.ceil((cols[-1] // cell[1] + 1) * cell[1]) - first
+    width = min(width, MAX_COLS, MAX_PIXELS // height)
+    return RoomPicture(np.zeros((height, width, 4), np.uint8), first)
+
+
+def _strips(
+    picture: RoomPicture, visits: np.ndarray, cell: tuple[float, float], most: int, name: str
+) -> list[tuple[str, np.ndarray]]:
+    """Draw a room's visits, all inside its picture; cut a long one, enlarge a small one.
+
+    Returns:
+        For each part, from the left, its name and its (H, W, 3) uint8 pixels.
+    """
+    height, width = picture.pixels.shape[:2]
+    # The row and column of cells, from the first of the picture, that each pixel is in.
+    rows = (np.arange(height) // cell[0]).astype(int)
+    cols = (np.arange(picture.first, picture.first + width) // cell[1]).astype(int)
+    cols -= cols[0]
+    counts = np.zeros((rows[-1] + 1, cols[-1] + 1), np.float32)
+    places = rows[visits[:, 1]], cols[visits[:, 2] - picture.first]
+    np.add.at(counts, places, visits[:, 3])
+    panels = []
+    for start in range(0, width, WIDTH):
+        part = slice(start, start + WIDTH)
+        panel = _with_heat(picture.pixels[:, part], counts[rows[:, None], cols[part]], most)
+        columns = (
+            f"columns {picture.first + start:,} to {picture.first + start + panel.shape[1] - 1:,}"
+        )
+        panels.append((f"{name} {columns}".strip(), panel))
+    if len(panels) > 1:
+        return panels
+    scale = max(min(2, WIDTH // (2 * width)), 1)
+    return [(name, panels[0][1].repeat(scale, axis=0).repeat(scale, axis=1))]
+
+
+def _with_heat(pixels: np.ndarray, counts: np.ndarray, most: int) -> np.ndarray:
+    """Return (H, W, 3) uint8: RGBA pixels under the colors of counts (H, W)."""
+    color = pixels[..., :3].astype(np.float32)
+    gray = cv2.cvtColor(np.ascontiguousarray(pixels[..., :3]), cv2.COLOR_RGB2GRAY)
     # Mostly gray and half as bright: what is colored then are the visits.
     base = np.clip(0.34 * gray[..., None] + 0.14 * color, 0, 255) + 14
-    base[picture[..., 3] == 0] = EMPTY
-    inside = (rows[:, 1] >= 0) & (rows[:, 1] < height) & (rows[:, 2] >= 0) & (rows[:, 2] < width)
-    row, col, count = rows[inside, 1] // CELL, rows[inside, 2] // CELL, rows[inside, 3]
-    cells = np.zeros((-(-height // CELL), -(-width // CELL)))
-    np.add.at(cells, (row, col), count)
-    level = np.log1p(cells) / np.log1p(most * CELL)
-    heat = HEAT[np.rint(level.clip(0, 1) * (len(HEAT) - 1)).astype(int)].astype(float)
-    size = (cells.shape[1] * CELL, cells.shape[0] * CELL)
-    heat = cv2.resize(heat, size, interpolation=cv2.INTER_NEAREST)[:height, :width]
-    seen = cv2.resize((cells > 0).astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
-    opacity = 0.85 * seen[:height, :width, None]
+    base[pixels[..., 3] == 0] = EMPTY
+    level = (np.log1p(counts) / np.log1p(most)).clip(0, 1)
+    heat = HEAT[np.rint(level * (len(HEAT) - 1)).astype(int)]
+    opacity = 0.85 * (counts > 0)[..., None]
     return np.rint(base * (1 - opacity) + heat * opacity).clip(0, 255).astype(np.uint8)
-
-
-def _strips(picture: np.ndarray, name: str) -> list[tuple[str, np.ndarray]]:
-    """Cut a long picture, enlarge a small one; return labelled panels."""
-    width = picture.shape[1]
-    if width <= WIDTH:
-        scale = max(min(2, WIDTH // (2 * width)), 1)
-        size = (width * scale, picture.shape[0] * scale)
-        return [(name, cv2.resize(picture, size, interpolation=cv2.INTER_NEAREST))]
-    starts = range(0, width, WIDTH)
-    return [
-        (f"{name} columns {start:,} to {min(start + WIDTH, width) - 1:,}".strip(), strip)
-        for start in starts
-        for strip in [picture[:, start : start + WIDTH]]
-    ]
 
 
 def _page(panels: list[tuple[str, np.ndarray]], title: str, places: str, most: int) -> np.ndarray:
@@ -114,9 +165,8 @@ def _color_bar(page: np.ndarray, left: int, top: int, height: int, most: int) ->
     shades = HEAT[np.linspace(len(HEAT) - 1, 0, height).round().astype(int)]
     page[top : top + height, left : left + 14] = shades[:, None]
     write(page, "visits", left, top - LABEL // 2, 13, DIM)
-    highest = most * CELL
-    for value in (10**exponent for exponent in range(len(str(highest)))):
-        y = top + round((1 - np.log1p(value) / np.log1p(highest)) * (height - 1))
+    for value in (10**exponent for exponent in range(len(str(most)))):
+        y = top + round((1 - np.log1p(value) / np.log1p(most)) * (height - 1))
         if y >= top:
             label = f"{value:,}" if value < 10**6 else f"{value // 10**6:,}M"
             write(page, label, left + 20, min(max(y, top + 5), top + height - 6), 12, TEXT)

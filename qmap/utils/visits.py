@@ -4,50 +4,46 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import cv2
 import numpy as np
 
 from qmap.utils.command_line import OneLineParser, run
 from qmap.utils.errors import UserError
 from qmap.utils.files import atomic_file
+from qmap.utils.image_file import write_image
 from qmap.utils.level_pictures import load_pictures
 from qmap.utils.visit_map import draw_map
 
-# A place is kept as one number: 21 bits each for room, row and column, the latter two signed.
-_BITS = 21
-_HALF = 1 << (_BITS - 1)
+# Rooms are below it, rows and columns from -LIMIT to LIMIT - 1.
+LIMIT = 2**20
 
 
 class Visits:
     """How often each place was visited; a place is (room, row, column)."""
 
     def __init__(self) -> None:
-        self._counts: dict[int, int] = {}
+        self._counts: Counter[tuple[int, int, int]] = Counter()
 
     def add(self, rooms: np.ndarray | int, rows: np.ndarray | int, cols: np.ndarray | int) -> None:
-        """Count one visit each; arrays of the same length, or single numbers."""
+        """Count one visit each; arrays of the same length, or single numbers.
+
+        Rows and columns beyond the limits, which no level has, count at the nearest that is not.
+        """
         # Python's numbers: for the few environments of a run, NumPy's calls would take longer.
-        for room, row, col in zip(
-            *(np.ravel(part).tolist() for part in (rooms, rows, cols)), strict=True
-        ):
-            place = _encode(
-                room, min(max(row, -_HALF), _HALF - 1), min(max(col, -_HALF), _HALF - 1)
-            )
-            self._counts[place] = self._counts.get(place, 0) + 1
+        parts = (np.ravel(part).tolist() for part in (rooms, rows, cols))
+        self._counts.update(
+            (room, _limited(row), _limited(col)) for room, row, col in zip(*parts, strict=True)
+        )
 
     def rows(self) -> np.ndarray:
         """Return int64 (k, 4): room, row, column, count of the distinct places, in this order."""
-        places = np.fromiter(self._counts.keys(), np.int64, len(self._counts))
-        counts = np.fromiter(self._counts.values(), np.int64, len(self._counts))
-        order = np.argsort(places)
-        places, counts = places[order], counts[order]
-        rooms = places >> 2 * _BITS
-        rows, cols = ((places >> bits & 2 * _HALF - 1) - _HALF for bits in (_BITS, 0))
-        return np.stack([rooms, rows, cols, counts], axis=1)
+        places = np.array(list(self._counts), np.int64).reshape(-1, 3)
+        counts = np.fromiter(self._counts.values(), np.int64, len(places))
+        rows = np.column_stack([places, counts])
+        return rows[np.lexsort(places.T[::-1])]
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write `rows()` as a .npy file.
@@ -65,12 +61,12 @@ class Visits:
             ValueError: that is something else.
         """
         rows = checked_rows(rows)
-        places = _encode(rows[:, 0], rows[:, 1], rows[:, 2])
-        self._counts = dict(zip(places.tolist(), rows[:, 3].tolist(), strict=True))
+        places = map(tuple, rows[:, :3].tolist())
+        self._counts = Counter(dict(zip(places, rows[:, 3].tolist(), strict=True)))
 
 
-def _encode(room: Any, row: Any, col: Any) -> Any:
-    return (room << 2 * _BITS) | (row + _HALF << _BITS) | (col + _HALF)
+def _limited(number: int) -> int:
+    return min(max(number, -LIMIT), LIMIT - 1)
 
 
 def checked_rows(rows: np.ndarray) -> np.ndarray:
@@ -81,7 +77,7 @@ def checked_rows(rows: np.ndarray) -> np.ndarray:
     """
     if not isinstance(rows, np.ndarray) or rows.dtype.kind not in "iu" or rows.shape[1:] != (4,):
         raise ValueError("expected whole numbers (k, 4): room, row, column, count")
-    lowest, highest = (0, -_HALF, -_HALF, 1), (_HALF - 1, _HALF - 1, _HALF - 1, 2**53)
+    lowest, highest = (0, -LIMIT, -LIMIT, 1), (LIMIT - 1, LIMIT - 1, LIMIT - 1, 2**53)
     if ((rows < lowest) | (rows > highest)).any():
         raise ValueError("a room, row, column or count is out of range")
     return rows.astype(np.int64)
@@ -126,13 +122,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     most = max((int(rows[:, 3].max()) for rows in visits.values() if len(rows)), default=1)
     title = " / ".join(folder.resolve().parts[-3:])
     for step, rows in visits.items():
-        try:
-            drawn = draw_map(rows, pictures, f"{title}, {step:,} steps", most)
-        except ValueError as error:
-            raise UserError(f"{snapshots[step]} cannot be drawn: {error}") from error
         path = snapshots[step].with_suffix(".png")
-        with atomic_file(path) as file:
-            file.write(cv2.imencode(".png", drawn[..., ::-1])[1])
+        write_image(path, draw_map(rows, pictures, f"{title}, {step:,} steps", most))
         print(path)
 
 

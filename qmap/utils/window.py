@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from qmap.utils.errors import UserError
-from qmap.utils.video import warn_on_stderr
+from qmap.utils.terminal import warn
 
 INSTEAD = "train without --render and look at the videos folder of the run"
 # What SDL falls back on, without a word, when it finds no display.
@@ -28,7 +28,7 @@ class LiveWindow:
         UserError: there is no display to open a window on.
     """
 
-    def __init__(self, title: str, warn: Callable[[str], None] = warn_on_stderr) -> None:
+    def __init__(self, title: str, warn: Callable[[str], None] = warn) -> None:
         self.closed = False
         self._title = title
         self._warn = warn

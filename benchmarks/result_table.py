@@ -1,0 +1,64 @@
+"""One CSV a benchmark: what its tables are printed from, a run or a moment of a run a row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from qmap.utils.errors import UserError
+from qmap.utils.files import atomic_file, cannot
+
+
+def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """Return the rows of a table, none if there is no file.
+
+    Raises:
+        UserError: the file cannot be read or has other columns.
+    """
+    try:
+        table = pd.read_csv(path, dtype={"level": str})
+    except FileNotFoundError:
+        return pd.DataFrame(columns=list(columns))
+    except OSError as error:
+        raise cannot("read", path, error) from error
+    except ValueError as error:
+        raise UserError(f"{path} is not a table: {' '.join(str(error).split())}") from error
+    if list(table.columns) != list(columns):
+        raise UserError(f"{path}: expected the columns {','.join(columns)}")
+    return table
+
+
+def rows_of(table: pd.DataFrame, **values: Any) -> pd.DataFrame:
+    """Return the rows that have these values in these columns."""
+    for column, value in values.items():
+        table = table[table[column] == value]
+    return table
+
+
+def add_run(
+    path: Path, columns: Sequence[str], run: Mapping[str, Any], rows: Sequence[Sequence[Any]]
+) -> None:
+    """Put the rows of a run in a table, in place of those that are there; it changes in one move.
+
+    Args:
+        path: the file; it and its folder are made if they are not there.
+        columns: of the table.
+        run: the values that tell the run from others, by the first columns.
+        rows: the values of the other columns.
+
+    Raises:
+        UserError: the file cannot be read or written, or has other columns.
+    """
+    table = read_table(path, columns)
+    others = table.drop(rows_of(table, **run).index)
+    added = pd.DataFrame([[*run.values(), *row] for row in rows], columns=list(columns))
+    table = pd.concat([others, added], ignore_index=True) if len(others) else added
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot("write", path, error) from error
+    with atomic_file(path) as file:
+        table.to_csv(file, index=False, float_format="%.8g", lineterminator="\n")

@@ -1,0 +1,288 @@
+"""One copy of an environment, and the process that it lives in when there are several."""
+
+from __future__ import annotations
+
+import ctypes
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from multiprocessing.connection import Connection, wait
+from multiprocessing.reduction import ForkingPickler
+from typing import Any, NamedTuple
+
+import gymnasium
+import numpy as np
+from gymnasium.vector.utils import CloudpickleWrapper
+
+from qmap.envs import saving
+from qmap.envs.contract import (
+    EnvironmentFailure,
+    Moment,
+    World,
+    check_flag,
+    check_moment,
+    check_reward,
+    checked_screen,
+    one_line,
+)
+from qmap.utils.errors import UserError
+
+MakeEnv = Callable[[], gymnasium.Env]
+
+STOPPING = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
+PR_SET_PDEATHSIG = 1
+# What an environment may raise that is its own fault; sys.exit() in it must not end the run.
+FAULTS = (Exception, SystemExit)
+
+
+class Seen(NamedTuple):
+    """A moment of one copy and its screen, None unless it was asked for."""
+
+    moment: Moment
+    screen: np.ndarray | None
+
+
+class Stepped(NamedTuple):
+    """What a step of one copy led to."""
+
+    seen: Seen
+    reward: float
+    terminated: bool
+    truncated: bool
+
+
+class Copy:
+    """One copy: everything that its environment returns is checked here.
+
+    Args:
+        env: the environment.
+        world: what all copies have in common.
+        label: what a message calls this copy.
+    """
+
+    def __init__(self, env: gymnasium.Env, world: World, label: str) -> None:
+        self.env = env
+        self.world = world
+        self.label = label
+        self.steps = 0
+        self.distance: int | None = None
+
+    @property
+    def where(self) -> str:
+        """The copy and how many steps it has begun, for a message."""
+        return f"{self.label}, step {self.steps:,}"
+
+    def reset(self, seed: int | None, screen: bool) -> Seen:
+        """Begin an episode."""
+        observation, info = self.env.reset(seed=seed)
+        self.distance = None
+        return self._seen(observation, info, screen)
+
+    def step(self, action: int, screen: bool) -> Stepped:
+        """Take an action."""
+        self.steps += 1
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        where = self.where
+        return Stepped(
+            self._seen(observation, info, screen),
+            check_reward(where, reward),
+            check_flag(where, "terminated", terminated),
+            check_flag(where, "truncated", truncated),
+        )
+
+    def screen(self) -> np.ndarray:
+        """Return the screen as it is now."""
+        return checked_screen(self.where, self.env.render())
+
+    def state(self, anew: bool) -> dict[str, Any]:
+        """Return what `restore` needs; `anew`: to begin an episode instead of going on in this."""
+        return {
+            "world": None if anew else saving.save_world(self.env),
+            "streams": saving.save_streams(self.env),
+            "wrappers": saving.save_wrappers(self.env),
+            "steps": self.steps,
+            "distance": None if anew else self.distance,
+        }
+
+    def restore(self, state: dict[str, Any], seed: int) -> Seen | None:
+        """Go on from a state; return what is seen where an episode had to be begun for that."""
+        self.steps = state["steps"]
+        goes_on = state["world"] is not None
+        if goes_on:
+            self.env.reset(seed=seed)
+            saving.restore_world(self.env, state["world"])
+        saving.restore_streams(self.env, state["streams"])
+        saving.restore_wrappers(self.env, state["wrappers"])
+        if not goes_on:
+            return self.reset(None, screen=False)
+        self.distance = state["distance"]
+        return None
+
+    def close(self) -> None:
+        """Close the environment; what it raises is shown and changes nothing."""
+        try:
+            self.env.close()
+        except FAULTS:
+            traceback.print_exc()
+
+    def _seen(self, observation: Any, info: Any, screen: bool) -> Seen:
+        moment = check_moment(self.where, self.world, observation, info)
+        if moment.distance is None:
+            moment = moment._replace(distance=self.distance)
+        self.distance = moment.distance
+        return Seen(moment, self.screen() if screen else None)
+
+
+class Worker:
+    """A copy in a process of its own.
+
+    Ask it with `send` and fetch each answer with `receive`.
+
+    Args:
+        make_env: makes the environment.
+        world: what all copies have in common.
+        number: of the copy, from 0.
+    """
+
+    def __init__(self, make_env: MakeEnv, world: World, number: int) -> None:
+        self.number = number
+        self.label = f"{world.name}, copy {number}"
+        self.answers = True
+        context = multiprocessing.get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        arguments = (theirs, CloudpickleWrapper(make_env), world, self.label, os.getpid())
+        self.process = context.Process(target=work, args=arguments, daemon=True)
+        # It inherits what is blocked, and so cannot be stopped before it has learned not to be.
+        blocks = hasattr(signal, "pthread_sigmask")
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING) if blocks else ()
+        try:
+            self.process.start()
+        finally:
+            if blocks:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            theirs.close()
+
+    def send(self, method: Callable[..., Any], *arguments: Any) -> None:
+        """Ask for a call of a method of `Copy`."""
+        try:
+            self._connection.send((method, arguments))
+        except OSError:
+            self.answers = False  # `receive` says so
+
+    def receive(self, deadline: float, timeout: float) -> Any:
+        """Return the answer.
+
+        Args:
+            deadline: of `time.monotonic()`; when it has passed, the process is ended.
+            timeout: the seconds that there were, for the message.
+
+        Raises:
+            EnvironmentFailure: there is none, or the environment raised an exception.
+            UserError: what the environment returned is not as the contract says.
+        """
+        try:
+            if not wait([self._connection], max(0.0, deadline - time.monotonic())):
+                self.kill()
+                raise EnvironmentFailure(
+                    f"{self.label} did not answer within {timeout:g} seconds", self.number
+                )
+            good, answer = self._connection.recv()
+        except (EOFError, OSError):
+            self.kill()
+            raise EnvironmentFailure(
+                f"the process of {self.label} died (exit status {self.process.exitcode}), for want "
+                "of memory maybe",
+                self.number,
+            ) from None
+        if good:
+            return answer
+        message, trace = answer
+        if trace is None:
+            raise UserError(message)
+        raise EnvironmentFailure(message, self.number, trace)
+
+    def kill(self) -> None:
+        """End the process at once."""
+        self.answers = False
+        self.process.kill()
+        self.process.join(5)
+
+    def stop(self) -> None:
+        """Ask the process to close its environment and end."""
+        if self.answers:
+            self.send(Copy.close)
+
+    def end(self, deadline: float) -> None:
+        """Wait for the process to end until a time of `time.monotonic()`, then end it."""
+        if self.answers:
+            self.process.join(max(0.0, deadline - time.monotonic()))
+        self.kill()
+        self._connection.close()
+
+
+def work(
+    connection: Connection, make_env: CloudpickleWrapper, world: World, label: str, owner: int
+) -> None:
+    """Live as a worker process: make a copy, answer with whether that went well, then serve."""
+    end_with_owner(owner)
+    # What stops the training may reach workers too (Ctrl-C does); they must live until it has
+    # saved their state.
+    for number in STOPPING:
+        signal.signal(number, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+    copy: Copy | None = None
+
+    def make() -> None:
+        nonlocal copy
+        copy = Copy(make_env.fn(), world, label)
+
+    try:
+        answer(connection, lambda: label, make)
+        while copy is not None:
+            method, arguments = connection.recv()
+            answer(connection, lambda: copy.where, lambda m=method, a=arguments: m(copy, *a))
+            if method is Copy.close:
+                return
+    except (EOFError, OSError):
+        return  # nobody is there any more
+
+
+def answer(connection: Connection, where: Callable[[], str], call: Callable[[], Any]) -> None:
+    """Send what `call` returns, or its error as text: (message, traceback or None)."""
+    try:
+        message = ForkingPickler.dumps((True, call()))
+    except UserError as error:
+        message = ForkingPickler.dumps((False, (str(error), None)))
+    except FAULTS as error:
+        text = f"{where()} raised {described(error)}"
+        message = ForkingPickler.dumps((False, (text, traceback.format_exc())))
+    connection.send_bytes(message)
+
+
+def described(error: BaseException) -> str:
+    """Return an exception in one line."""
+    return f"{type(error).__name__}: {one_line(error)}"
+
+
+def end_with_owner(owner: int) -> None:
+    """Make this process end as soon as its owner does, whatever it is doing."""
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+    # Native code that never returns keeps the thread from running; the kernel needs no thread.
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != owner:
+            os._exit(1)
