@@ -35,14 +35,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     config = parse(EnvironmentConfig, PROGRAM, __doc__, arguments)
     if not config.env:
         raise UserError("--env is missing: expected the id of an environment, package:Name-v0")
-    experiment = Experiment(
+    return train(config, make_experiment(config), PROGRAM)
+
+
+def make_experiment(config: EnvironmentConfig) -> Experiment:
+    """Return the environment."""
+    return Experiment(
         name=config.env.rpartition(":")[2].replace("/", "_"),
         make_env=partial(make_env, config.env),
         dqn="mario",
         video_every=100,
         highlight=is_best,
     )
-    return train(config, experiment, PROGRAM)
 
 
 def make_env(env_id: str) -> gymnasium.Env:

@@ -15,6 +15,7 @@ from qmap.agents.means import Means
 from qmap.agents.q_map import QMapLearner
 from qmap.agents.replay import Replay
 from qmap.agents.schedules import crossings, linear
+from qmap.agents.sight import sees
 from qmap.agents.together import together
 
 if TYPE_CHECKING:
@@ -130,6 +131,9 @@ class Agent:
             self.q_frames, greedy = self.networks.evaluate(
                 self.observations(), q_frames=needs_q_frames, greedy_actions=needs_greedy
             )
+        if needs_q_frames:
+            places = self.coords[:, :2] - self.coords[:, 2:] * (0, 1)
+            self.means.add("sight", sees(self.q_frames.max(axis=-1), places).mean())
         return np.array(
             [
                 policy.act(

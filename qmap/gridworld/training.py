@@ -65,6 +65,8 @@ def make_learner(config: GridWorldConfig) -> QMapLearner:
             len(ACTION_NAMES),
             dueling=config.dueling,
             layer_norm=config.norm,
+            center=config.center_frames,
+            sigmoid=config.output == "sigmoid",
             small_start=config.small_start,
         ),
         learning_rate=config.lr,
@@ -72,6 +74,7 @@ def make_learner(config: GridWorldConfig) -> QMapLearner:
         clip_norm=config.clip,
         double_order=config.double_order if config.double else None,
         unknown_columns=config.unknown_columns,
+        soft_target=config.soft_target,
     )
 
 
@@ -128,9 +131,7 @@ class GridWorldTraining:
         learner.train(batch, np.ones(config.batch, np.float32))
         progress.updates += 1
         self.run.advance(config.batch)
-        if config.soft_target:
-            learner.update_target(config.soft_target)
-        elif progress.updates % config.target == 0:
+        if config.copies and progress.updates % config.target == 0:
             learner.update_target()
         if progress.updates % config.eval_every == 0:
             self._compare()
