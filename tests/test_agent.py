@@ -34,6 +34,7 @@ class FakeLearner:
         self.copied_at: list[int] = []
         self.weights_seen: list[np.ndarray] = []
         self.agent: Agent
+        self.soft_target = 0.0
 
     def train(self, batch: Transitions, weights: np.ndarray) -> Update:
         assert len(batch.actions) == len(weights)

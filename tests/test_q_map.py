@@ -348,7 +348,7 @@ def test_both_networks_take_away_the_mean_of_what_was_trained_on() -> None:
     mean = np.mean([batch.observations for batch in batches], axis=(0, 1))
     for network in (learner.online, learner.target):
         np.testing.assert_allclose(network.mean_frame.mean.numpy(), mean, rtol=1e-5)
-        assert network.mean_frame.count.numpy() == 24.0
+        assert network.mean_frame.count.numpy().tolist() == [24.0]
 
 
 def test_a_learner_that_centers_goes_on_exactly_where_its_weights_were_saved() -> None:

@@ -273,7 +273,7 @@ class MeanFrame(keras.Layer):
         """Make room for the mean of observations (batch, height, width, channels)."""
         zeros = {"initializer": "zeros", "trainable": False, "dtype": "float32"}
         self.mean = self.add_weight(name="mean", shape=shape[1:], **zeros)
-        self.count = self.add_weight(name="count", shape=(), **zeros)
+        self.count = self.add_weight(name="count", shape=(1,), **zeros)
 
     def call(self, observations: tf.Tensor) -> tf.Tensor:
         """Map uint8 observations to float32 around 0."""

@@ -97,9 +97,7 @@ def _draw_moment(axis: Axes, moment: Moment) -> None:
     rows, cols = moment.q_max.shape
     extent = (-0.5, cols - 0.5, rows - 0.5, -0.5)
     axis.imshow(moment.screen, extent=extent, aspect="auto")
-    axis.imshow(
-        moment.q_max, extent=extent, cmap="magma", alpha=0.55, vmin=0, vmax=1, aspect="auto"
-    )
+    axis.imshow(moment.q_max, extent=extent, cmap="magma", alpha=0.55, vmin=0, aspect="auto")
     for (row, col), color, name in (
         (moment.place, CHARACTER, "character"),
         (moment.brightest, BRIGHTEST, "brightest cell"),

@@ -39,23 +39,32 @@ class EpisodeResult:
     seen: float | None
 
 
+AHEAD = 4  # steps
+
+
 @dataclass
 class Sights:
     """What the Q-map showed in all frames.
 
     Attributes:
         places: of the character in each frame, row and on-screen column.
+        windows: column of the world at which the screen began in each.
+        episodes: number of the episode of each.
         brightest: the brightest cell in each.
         total: sum of the Q-frames, (rows, cols, actions).
     """
 
     places: list[np.ndarray] = field(default_factory=list)
+    windows: list[int] = field(default_factory=list)
+    episodes: list[int] = field(default_factory=list)
     brightest: list[np.ndarray] = field(default_factory=list)
     total: np.ndarray | float = 0.0
 
-    def add(self, q_frames: np.ndarray, place: np.ndarray) -> None:
+    def add(self, q_frames: np.ndarray, player: Player, episode: int) -> None:
         """Count a frame: Q-frames (rows, cols, actions) and where the character is."""
-        self.places.append(place)
+        self.places.append(player.on_screen)
+        self.windows.append(player.window)
+        self.episodes.append(episode)
         self.brightest.append(brightest(q_frames.max(axis=-1)[None])[0])
         self.total = self.total + q_frames
 
@@ -68,6 +77,21 @@ class Sights:
     def seen(self) -> np.ndarray:
         """In which frames the character was seen, (n,) bool."""
         return near(np.array(self.brightest), np.array(self.places))
+
+    @property
+    def seen_ahead(self) -> np.ndarray:
+        """In which frames the brightest cell is near where the character was, or went in 4 steps.
+
+        Cells that a jump passes by may or may not be hit; where it lands is certain, and brighter.
+        """
+        cells, places = np.array(self.brightest), np.array(self.places)
+        windows, episodes = np.array(self.windows), np.array(self.episodes)
+        found = near(cells, places)
+        for steps in range(1, min(AHEAD, len(cells) - 1) + 1):
+            later = places[steps:] + np.outer(windows[steps:] - windows[:-steps], (0, 1))
+            together = episodes[steps:] == episodes[:-steps]
+            found[:-steps] |= near(cells[:-steps], later) & together
+        return found
 
     @property
     def seen_by_mean(self) -> np.ndarray:
@@ -174,7 +198,7 @@ def play(
         while not player.over and length < max_steps:
             action, q_frames = behavior.act(player)
             if q_frames is not None:
-                sights.add(q_frames, player.on_screen)
+                sights.add(q_frames, player, number)
             on_step(player, action, q_frames, length, score)
             score += player.step(action)
             length += 1

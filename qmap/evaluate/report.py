@@ -51,8 +51,12 @@ def task(episodes: Sequence[EpisodeResult]) -> dict[str, Any]:
 
 
 def sight(sights: Sights) -> dict[str, Any]:
-    """Return how often the character is seen. Frames follow each other: take n with a grain."""
-    return {"seen": share_of(sights.seen), "seen by mean picture": share_of(sights.seen_by_mean)}
+    """Return how often the character is seen; frames that follow each other are not independent."""
+    return {
+        "seen": share_of(sights.seen),
+        "seen, or its way": share_of(sights.seen_ahead),
+        "seen by mean picture": share_of(sights.seen_by_mean),
+    }
 
 
 def navigation(walks: Sequence[Walk]) -> dict[str, Any]:
