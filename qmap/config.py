@@ -79,7 +79,8 @@ class RunOptions:
     soft_target: float = of_q_map(
         0.0,
         "instead of copies, move the Q-map's target network by this share towards the online one "
-        "with each update; 0.01 with --double-order usual stops the wandering of the values",
+        "an update (every 4th, 4 times as far); 0.01 with --double-order usual stops the wandering "
+        "of the values",
         needs=["qmap", "double"],
         minimum=0,
         maximum=1,

@@ -58,7 +58,6 @@ def make_agent(
             clip_norm=config.qmap_clip,
             double_order=config.double_order if config.double else None,
             unknown_columns=config.unknown_columns,
-            soft_target=config.soft_target,
         )
         check_grid(q_map, observation_shape, coords_shape, config.envs)
     if config.dqn:

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from qmap.agents.dqn import DQNLearner
-from qmap.agents.learner import Learner
+from qmap.agents.learner import FOLLOW_EVERY, Learner, followed
 from qmap.agents.q_map import QMapLearner
 from qmap.agents.replay import Transitions
 
@@ -152,3 +152,14 @@ def test_restored_weights_continue_alike(make_learner: MakeLearner) -> None:
         learner.train(random_batch(9), np.ones(8))
     for left, right in ((one.online, other.online), (one.target, other.target)):
         assert np.array_equal(left.get_weights()[0], right.get_weights()[0])
+
+
+def test_a_soft_target_goes_as_far_in_one_move_as_in_several_small_ones(
+    make_learner: MakeLearner,
+) -> None:
+    learner, other = make_learner(), make_learner()
+    for _ in range(FOLLOW_EVERY):
+        learner.update_target(0.01)
+    other.update_target(followed(0.01))
+    for one, two in zip(learner.target.get_weights(), other.target.get_weights(), strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-5, atol=1e-7)

@@ -322,7 +322,6 @@ def cell_batch(seed: int) -> Transitions:
 def small_learner(**options: object) -> QMapLearner:
     keras.utils.set_random_seed(0)
     settings_ = {"learning_rate": 0.01, "gamma": GAMMA, "clip_norm": 1000.0}
-    settings_["soft_target"] = options.pop("soft_target", 0.0)
     return QMapLearner(lambda: small_network(**options), **settings_)
 
 
@@ -361,18 +360,3 @@ def test_a_learner_that_centers_goes_on_exactly_where_its_weights_were_saved() -
     other.restore_weights(learner.weights())
     losses = [each.train(cell_batch(9), np.ones(8)).loss for each in (learner, other)]
     assert losses[0] == losses[1]
-
-
-def test_a_soft_target_follows_each_update_by_its_share() -> None:
-    learner = small_learner(soft_target=0.25, center=True)
-    before = learner.target.get_weights()
-    learner.train(cell_batch(0), np.ones(8))
-    trained = {weight.name for weight in learner.online.weights if weight.trainable}
-    assert trained
-    for old, new, online in zip(
-        before, learner.target.weights, learner.online.weights, strict=True
-    ):
-        if online.trainable:
-            np.testing.assert_allclose(
-                new.numpy(), old + 0.25 * (online.numpy() - old), rtol=1e-5, atol=1e-7
-            )

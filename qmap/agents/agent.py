@@ -11,6 +11,7 @@ import numpy as np
 from qmap.agents.acting import OnlineNetworks
 from qmap.agents.dqn import DQNLearner
 from qmap.agents.exploration import ExplorationBalance, GoalPolicy
+from qmap.agents.learner import FOLLOW_EVERY, followed
 from qmap.agents.means import Means
 from qmap.agents.q_map import QMapLearner
 from qmap.agents.replay import Replay
@@ -175,8 +176,12 @@ class Agent:
             self._train()
         if crossings(settings.target_every, self.step, len(self.policies)):
             for learner in self.learners:
-                if not learner.soft_target:
+                if learner is not self.q_map or not settings.soft_target:
                     learner.update_target()
+        if self.q_map is not None and settings.soft_target:
+            every = FOLLOW_EVERY * settings.train_every
+            if crossings(every, self.step, len(self.policies)):
+                self.q_map.update_target(followed(settings.soft_target))
 
     def _train(self) -> None:
         """One update of each learner, on a batch of its own."""

@@ -17,6 +17,10 @@ from qmap.agents.replay import Transitions
 # give its value (van Hasselt et al. 2016); "reference" is the other way round.
 DoubleOrder = Literal["usual", "reference"]
 
+# Updates from one move of a soft target to the next: moving all weights takes as long as a tenth
+# of an update, and four small moves at once are hardly another thing than one after each.
+FOLLOW_EVERY = 4
+
 
 class Update(NamedTuple):
     """What an update found out.
@@ -43,8 +47,6 @@ class Learner:
         double_order: which network picks the next action, the other gives its value; None for no
             double Q-learning.
         single: the network that does both without double Q-learning.
-        soft_target: share of the way that the target network moves towards the online one with
-            each update; 0 leaves it where it is between calls of `update_target`.
     """
 
     name: str
@@ -58,10 +60,8 @@ class Learner:
         clip_norm: float,
         double_order: DoubleOrder | None,
         single: Literal["online", "target"],
-        soft_target: float = 0.0,
     ) -> None:
         self.gamma = gamma
-        self.soft_target = soft_target
         self.online = make_network()
         self.target = make_network()
         self.target.trainable = False
@@ -156,8 +156,11 @@ class Learner:
 
     def _descend(self, tape: tf.GradientTape, loss: tf.Tensor) -> None:
         self.optimizer.apply(tape.gradient(loss, self.optimizer.variables))
-        if self.soft_target:
-            self.update_target(self.soft_target)
+
+
+def followed(share: float) -> float:
+    """Return the share of the way of `FOLLOW_EVERY` moves by `share`, one after the other."""
+    return 1.0 - (1.0 - share) ** FOLLOW_EVERY
 
 
 def value_of_best(picking: tf.Tensor, giving: tf.Tensor) -> tf.Tensor:

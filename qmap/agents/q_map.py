@@ -107,8 +107,6 @@ class QMapLearner(Learner):
         unknown_columns: what to do with cells that the next window did not show after the screen
             scrolled: "keep" leaves the old values there, as the published code does; "ignore"
             leaves those cells out of the loss and of the priority.
-        soft_target: share of the way that the target network moves towards the online one with
-            each update; 0 leaves it where it is between calls of `update_target`.
     """
 
     name = "q_map"
@@ -122,7 +120,6 @@ class QMapLearner(Learner):
         clip_norm: float,
         double_order: DoubleOrder | None = "reference",
         unknown_columns: UnknownColumns = "keep",
-        soft_target: float = 0.0,
     ) -> None:
         super().__init__(
             make_network,
@@ -131,7 +128,6 @@ class QMapLearner(Learner):
             clip_norm=clip_norm,
             double_order=double_order,
             single="online",
-            soft_target=soft_target,
         )
         self.unknown_columns = unknown_columns
 

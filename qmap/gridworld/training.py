@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from qmap.agents.learner import FOLLOW_EVERY, followed
 from qmap.agents.published import q_frames_maker
 from qmap.agents.q_map import QMapLearner
 from qmap.agents.replay import Transitions
@@ -74,7 +75,6 @@ def make_learner(config: GridWorldConfig) -> QMapLearner:
         clip_norm=config.clip,
         double_order=config.double_order if config.double else None,
         unknown_columns=config.unknown_columns,
-        soft_target=config.soft_target,
     )
 
 
@@ -133,6 +133,8 @@ class GridWorldTraining:
         self.run.advance(config.batch)
         if config.copies and progress.updates % config.target == 0:
             learner.update_target()
+        elif not config.copies and progress.updates % FOLLOW_EVERY == 0:
+            learner.update_target(followed(config.soft_target))
         if progress.updates % config.eval_every == 0:
             self._compare()
             self.run.show(", ".join(f"{k} {v:.4f}" for k, v in progress.losses.items()))
