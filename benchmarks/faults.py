@@ -25,7 +25,14 @@ from qmap.utils import checkpoint
 from qmap.utils.command_line import option, parse, run
 
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
-LOGS = ("score.csv", "exploration.csv", "ground_truth_loss.csv")
+LOGS = (
+    "score.csv",
+    "completed.csv",
+    "unfinished.csv",
+    "exploration.csv",
+    "learning.csv",
+    "ground_truth_loss.csv",
+)
 TIMEOUT = 600.0
 
 
@@ -90,7 +97,7 @@ def make_games(folder: Path, envs: int) -> dict[str, Game]:
     level[[0, -1]] = level[:, [0, -1]] = level[9:15, 12:18] = 0
     path = folder / "small.png"
     cv2.imwrite(str(path), level)
-    common = ("--deterministic", "--batch", "4")
+    common = ("--deterministic", "--batch", "4", "--keep-moments")
     montezuma = ("--steps", "320", "--learning-starts", "40", "--replay", "250", "--no-videos")
     gridworld = ("--model", "convdeconv3", "--steps", "1200", "--eval-every", "20")
     gridworld += ("--train-level", str(path), "--test-levels", str(path), "--target", "30")
@@ -184,11 +191,11 @@ def last_step(folder: Path | None) -> int:
 
 
 def differences(whole: Path, other: Path | None) -> list[str]:
-    """Return the names of logs that differ in any byte, and "weights" if any of these does."""
+    """Return the names of logs that differ in any number but the speed, and "weights" likewise."""
     if other is None:
         return ["everything"]
     names = [name for name in LOGS if (whole / name).exists()]
-    different = [name for name in names if (whole / name).read_bytes() != read(other / name)]
+    different = [name for name in names if read(whole / name) != read(other / name)]
     steps = max(int(path.stem.removeprefix("step_")) for path in whole.glob("tensorflow/*.ckpt"))
     path = f"tensorflow/step_{steps}.ckpt"
     if not (other / path).exists() or weights(whole / path) != weights(other / path):
@@ -197,8 +204,12 @@ def differences(whole: Path, other: Path | None) -> list[str]:
 
 
 def read(path: Path) -> bytes:
-    """Return the contents of a file, nothing if it is not there."""
-    return path.read_bytes() if path.exists() else b""
+    """Return the rows of a log, without the speed; none if it is not there."""
+    if not path.exists():
+        return b""
+    rows = path.read_bytes().splitlines()
+    timed = rows and rows[0].endswith(b",steps per second")
+    return b"\n".join(row.rpartition(b",")[0] if timed else row for row in rows)
 
 
 def weights(path: Path) -> dict[str, bytes]:
@@ -212,7 +223,7 @@ def weights(path: Path) -> dict[str, bytes]:
                 yield f"{place}/{name}", np.asarray(leaf).tobytes()
 
     tree = checkpoint.load(path, "checkpoint")
-    return dict(walk({name: tree[name] for name in tree if name != "config"}, ""))
+    return dict(walk({name: tree[name] for name in tree if name not in ("config", "of")}, ""))
 
 
 if __name__ == "__main__":

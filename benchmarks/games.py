@@ -15,7 +15,6 @@ from unittest.mock import patch
 
 import gymnasium
 import numpy as np
-from gymnasium.vector import AsyncVectorEnv
 
 import qmap.agents.agent
 from benchmarks.floor import BareEmulator, Event, Floor
@@ -26,6 +25,7 @@ from qmap.agents.agent import Agent
 from qmap.agents.replay import Replay
 from qmap.agents.together import together
 from qmap.config import TrainingConfig
+from qmap.envs.vector import Envs
 from qmap.experiment import Experiment
 from qmap.make_agent import make_agent
 from qmap.recording import Recording
@@ -169,13 +169,12 @@ class Probe:
             "act": self._act(Agent.act),
             "train": self._train(Agent.train),
         }
-        step_wait = self._step_wait(AsyncVectorEnv.step_wait)
         with (
             patch.multiple(Agent, **watched),
             patch.object(Recording, "add", self._add(Recording.add)),
             patch.object(OnlineNetworks, "evaluate", self._evaluate(OnlineNetworks.evaluate)),
             patch.object(qmap.agents.agent, "together", self._together),
-            patch.object(AsyncVectorEnv, "step_wait", step_wait),
+            patch.object(Envs, "step", self._step(Envs.step)),
         ):
             yield
 
@@ -267,11 +266,13 @@ class Probe:
         with self.stopwatch.part("learning"):
             return together(calls)
 
-    def _step_wait(self, step_wait: Callable[..., Any]) -> Callable[..., Any]:
-        def watched(*args: Any, **kwargs: Any) -> Any:
+    def _step(self, step: Callable[..., Any]) -> Callable[..., Any]:
+        def watched(*args: Any) -> Any:
+            if self.config.envs == 1:  # it is timed in the environment
+                return step(*args)
             self.events += [("emulator", ())] * self.config.envs
             with self.stopwatch.part("emulator"):
-                return step_wait(*args, **kwargs)
+                return step(*args)
 
         return watched
 
@@ -313,7 +314,7 @@ class Probe:
         observations = agent.observations()
         twin = make_agent(
             dataclasses.replace(self.config, replay=1000),
-            self.experiment,
+            self.experiment.dqn,
             (*observations.shape[1:3], observations.shape[3] // self.config.stack),
             agent.replay.coords_shape,
             agent.policies[0].n_actions,

@@ -155,7 +155,8 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class TrainingConfig(RunOptions):
-    """Everything a training on a game can be told; the defaults are those of the paper.
+    """Everything a training on a game can be told; the defaults are those of the Q-map
+    paper.
 
     Counts are in steps of the environments, all of them together.
     """

@@ -30,6 +30,7 @@ import keras
 from qmap.agents.device import set_up
 from qmap.agents.schedules import crossings
 from qmap.config import RunOptions, nothing_left
+from qmap.envs.contract import EnvironmentFailure
 from qmap.utils import checkpoint, snapshots, streams
 from qmap.utils.csv_logger import CSVLogger
 from qmap.utils.errors import UserError
@@ -177,22 +178,7 @@ class Run:
         tree = snapshots.load_latest(self._snapshots) if self.config.resume else None
         if tree is None:
             return False
-        if tree.get("format") != FORMAT:
-            raise UserError(
-                f"the snapshots in {self.folder.path} are of an earlier version of qmap; go on "
-                "with that one, or start a new run with --load and its last checkpoint"
-            )
-        try:
-            for name, part in self._parts.items():
-                part.restore(tree["parts"][name])
-            self.step = self._saved_step = int(tree["step"])
-        except UserError:
-            raise
-        except Exception as error:  # whatever is not as expected in a file that is whole
-            raise UserError(
-                f"the snapshot in {self.folder.path} is of another version ({error!r}); start a "
-                "new run"
-            ) from error
+        self.step = self._saved_step = _restored(self._parts, tree, self.folder.path)
         return True
 
     def log(self, name: str, columns: Sequence[str]) -> CSVLogger:
@@ -220,16 +206,14 @@ class Run:
             last: steps of the whole run.
             snapshot_bytes: of what a snapshot will hold beside the networks, at most.
         """
-        config = self.config
         networks, with_moments = (_nbytes(self.weights(moments)) for moments in (False, True))
-        count = -(-last // config.checkpoint_every)
-        if config.keep:
-            count = min(count, config.keep)
-        checkpoints = count * (with_moments if config.keep_moments else networks)
+        each = with_moments if self.config.keep_moments else networks
+        count = -(-last // self.config.checkpoint_every)
+        count = min(count, self.config.keep or count)
         say(
             f"results: {self.folder.path}, from step {self.step:,}; on the disk up to "
             f"{2 * (with_moments + snapshot_bytes) / 1e6:,.0f} MB for --resume and "
-            f"{checkpoints / 1e6:,.0f} MB for --load, and videos"
+            f"{count * each / 1e6:,.0f} MB for --load, and videos"
         )
 
     def steps(self, last: int, unit: str, stop_at: int | None = None) -> Iterator[None]:
@@ -296,10 +280,32 @@ class Run:
         folder = self.folder.subfolder("tensorflow")
         tree = self.weights(self.config.keep_moments)
         checkpoint.save(folder / f"step_{self.step}.ckpt", "checkpoint", tree)
-        if self.config.keep:
-            for step in checkpoint.steps(folder, "ckpt")[: -self.config.keep]:
-                (folder / f"step_{step}.ckpt").unlink(missing_ok=True)
+        checkpoint.thin_out(folder, self.config.keep)
         self.at_checkpoints()
+
+
+def _restored(parts: dict[str, Part], tree: dict[str, Any], path: Path) -> int:
+    """Restore the parts from a snapshot of the run in `path`; return its step.
+
+    Raises:
+        UserError: it is of another version.
+        EnvironmentFailure: the world cannot be restored.
+    """
+    if tree.get("format") != FORMAT:
+        raise UserError(
+            f"the snapshots in {path} are of an earlier version of qmap; go on with that one, or "
+            "start a new run with --load and its last checkpoint"
+        )
+    try:
+        for name, part in parts.items():
+            part.restore(tree["parts"][name])
+        return int(tree["step"])
+    except (UserError, EnvironmentFailure):
+        raise
+    except Exception as error:  # whatever is not as expected in a file that is whole
+        raise UserError(
+            f"the snapshot in {path} is of another version ({error!r}); start a new run"
+        ) from error
 
 
 def _nbytes(tree: Any) -> int:

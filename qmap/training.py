@@ -11,6 +11,7 @@ import numpy as np
 from qmap.agents.agent import Agent
 from qmap.config import TrainingConfig
 from qmap.envs.contract import EnvironmentFailure
+from qmap.envs.coordinates_watch import CoordinatesWatch
 from qmap.envs.vector import Envs, View
 from qmap.experiment import Episodes, Experiment
 from qmap.logs import Logs
@@ -84,6 +85,7 @@ class Training:
         self.envs = envs
         self.agent = agent
         self.episodes = Episodes(config.envs, config.dqn_gamma)
+        self.watch = CoordinatesWatch()
         self.maps = Maps(run.warnings, envs.cell_shape)
         # Only the first copy's screen is recorded: the others need not send theirs.
         envs.recording = config.videos or run.window is not None
@@ -170,6 +172,9 @@ class Training:
             first: number of the first of them.
         """
         self.maps.add(view.rooms, view.positions, view.coords)
+        self.watch.add(view.coords, view.clipped)
+        if (message := self.watch.message()) is not None:
+            warn(message)
         if first == 0:
             room, window = int(view.rooms[0]), int(view.coords[0, 2])
             if view.screen is not None:

@@ -18,6 +18,12 @@ signal.signal(signal.SIGTERM, signal.SIG_DFL)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+def run_folder(results: Path) -> Path:
+    """The folder of the only run in `results`."""
+    (config,) = results.glob("*/*/*/config.json")
+    return config.parent
+
+
 def golden_file(name: str) -> dict[str, np.ndarray]:
     """Return the arrays of a golden file, of `QMAP_GOLDEN_DIR` if that is set."""
     folder = Path(os.environ.get("QMAP_GOLDEN_DIR", Path(__file__).parent / "golden"))

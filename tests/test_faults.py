@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import run_folder
 
 from qmap import train_gridworld, train_montezuma
 from qmap.gridworld.training import GridWorldTraining
@@ -22,12 +23,6 @@ from qmap.utils.errors import UserError
 # Without learners there is nothing to compile: a run takes a second.
 RANDOM = ["--no-dqn", "--no-qmap", "--steps", "300", "--save-every", "100", "--no-videos"]
 LEARNING = ["--steps", "90", "--learning-starts", "20", "--batch", "2", "--replay", "500"]
-
-
-def run_folder(results: Path) -> Path:
-    """The folder of the only run in `results`."""
-    (config,) = results.glob("*/*/*/config.json")
-    return config.parent
 
 
 def at_step(

@@ -11,10 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import gymnasium
-import numpy as np
 import psutil
 import pytest
+from conftest import run_folder
 
+from benchmarks.faults import LOGS, differences
 from qmap import train_environment, train_montezuma
 from qmap.envs.wrappers import GoalGrid
 from qmap.training import Training
@@ -25,15 +26,17 @@ from qmap.utils.run_folder import RunFolder
 # Without learners there is nothing to compile: a run takes a second.
 RANDOM = ["--no-dqn", "--no-qmap", "--steps", "700", "--save-every", "300", "--no-videos"]
 # The replay is so small that the ring is overwritten.
-LEARNING = ["--deterministic", "--batch", "2", "--learning-starts", "20", "--replay", "100"]
+LEARNING = [
+    "--deterministic",
+    "--keep-moments",
+    "--batch",
+    "2",
+    "--learning-starts",
+    "20",
+    "--replay",
+    "100",
+]
 LEARNING += ["--steps", "160", "--save-every", "60"]
-LOGS = ("score.csv", "exploration.csv", "ground_truth_loss.csv")
-
-
-def run_folder(results: Path) -> Path:
-    """The folder of the only run in `results`."""
-    (config,) = results.glob("*/*/*/config.json")
-    return config.parent
 
 
 def start(program: str, *flags: object) -> subprocess.Popen[str]:
@@ -50,27 +53,11 @@ def wait_for(results: Path, pattern: str, timeout: float = 120.0) -> None:
         time.sleep(0.005)
 
 
-def weights(run: Path) -> dict[str, dict[str, dict[str, np.ndarray]]]:
-    """Networks and optimizers of the last checkpoint."""
-    steps = max(int(path.stem.removeprefix("step_")) for path in run.glob("tensorflow/*.ckpt"))
-    tree = checkpoint.load(run / "tensorflow" / f"step_{steps}.ckpt", "checkpoint")
-    return {name: tree[name] for name in tree if name != "config"}
-
-
 def assert_same(run: Path, other: Path) -> None:
     """Two runs have written the same logs, visits and weights, byte for byte."""
-    for name in LOGS:
-        if (run / name).exists():
-            assert (run / name).read_bytes() == (other / name).read_bytes()
+    assert differences(run, other) == []
     for path in run.glob("visits/*.npy"):
         assert path.read_bytes() == (other / "visits" / path.name).read_bytes()
-    ours, theirs = weights(run), weights(other)
-    assert list(ours) == list(theirs)
-    for learner, parts in ours.items():
-        for part, arrays in parts.items():
-            for name, array in arrays.items():
-                other_array = theirs[learner][part][name]
-                np.testing.assert_array_equal(array, other_array, f"{part} {name}", strict=True)
 
 
 def kill_and_resume(tmp_path: Path, program: str, *flags: str) -> None:

@@ -12,6 +12,7 @@ import imageio.v3 as imageio
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import run_folder
 
 from qmap import train_environment, train_montezuma
 from qmap.envs.montezuma import MontezumaEnv
@@ -20,12 +21,6 @@ from qmap.utils.errors import UserError
 from qmap.utils.level_pictures import load_pictures
 
 SHORT = ["--steps", "240", "--learning-starts", "50", "--batch", "4", "--replay", "2000"]
-
-
-def run_folder(results: Path) -> Path:
-    """The folder of the only run in `results`."""
-    (config,) = results.glob("*/*/*/config.json")
-    return config.parent
 
 
 @pytest.fixture(scope="module")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import gymnasium
 import numpy as np
 import pytest
 from gymnasium import spaces
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qmap.envs.contract import check_contract
@@ -63,7 +64,8 @@ def tile(env: gymnasium.Env, observation: int, info: dict[str, Any]) -> tuple[in
 def test_frozen_lake_becomes_an_environment_for_q_map() -> None:
     pytest.importorskip("pygame")
     env = gymnasium.make("FrozenLake-v1", render_mode="rgb_array", is_slippery=False)
-    env = GoalGrid(env, coords_shape=(4, 4), coords=tile, position_channel=True)
+    names = ("LEFT", "DOWN", "RIGHT", "UP")
+    env = GoalGrid(env, (4, 4), coords=tile, position_channel=True, action_names=names)
     check_contract(env)
     frame, info = env.reset(seed=0)
     assert frame.shape == (8, 8, 2)
@@ -80,7 +82,7 @@ def test_frozen_lake_becomes_an_environment_for_q_map() -> None:
     moved = np.argwhere(previous[..., 0] != frame[..., 0]).tolist()
     assert {tuple(pixel) for pixel in moved} == {(r, c) for r in range(4) for c in (4, 5)}
     assert env.render().shape == (256, 256, 3)
-    assert env.action_names == ("0", "1", "2", "3")
+    assert env.action_names == names
     env.close()
 
 
@@ -89,7 +91,7 @@ def test_frames_show_the_screen_at_two_pixels_a_cell() -> None:
     frame, _ = env.reset()
     assert frame in env.observation_space
     frame = env.step(2)[0]
-    expected = np.zeros((12, 16), np.uint8)
+    expected = np.zeros((16, 16), np.uint8)
     expected[:2, 2:4] = 255
     np.testing.assert_array_equal(frame[..., 0], expected)
 
@@ -148,7 +150,9 @@ def test_observations_that_are_frames_already_can_be_kept() -> None:
     check_contract(env)
     env.reset()
     frame, _, _, _, info = env.step(2)
-    assert np.unique(frame).tolist() == [10]
+    assert frame.shape == env.observation_space.shape == (16, 16, 1)
+    assert (frame[:12] == 10).all()
+    assert not frame[12:].any()
     assert info["coords"].tolist() == info["position"].tolist() + [0] == [0, 1, 0]
     assert env.unwrapped.renderings == 0
 
@@ -180,7 +184,211 @@ def test_what_cannot_be_wrapped_is_said_at_once(options: dict[str, Any], message
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("place", [None, 3, (1,), (1, 2, 3, 4), (1, float("nan")), ("a", 2)])
+class Marked(gymnasium.Env):
+    """A world of any number of cells on a screen of any size: one cell is white.
+
+    The white pixels are those that `ScreenProcessor.coords` takes for that cell.
+    """
+
+    action_space = spaces.Discrete(1)
+    render_mode = "rgb_array"
+
+    def __init__(self, grid: tuple[int, int], screen: tuple[int, int]) -> None:
+        self.grid, self.screen = grid, screen
+        self.cell = (0, 0)
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[int, dict[str, Any]]:
+        return 0, {}
+
+    def step(self, action: int) -> tuple[int, float, bool, bool, dict[str, Any]]:
+        return 0, 0.0, False, False, {}
+
+    def render(self) -> np.ndarray:
+        inside = [
+            [pixel * cells // pixels == index for pixel in range(pixels)]
+            for pixels, cells, index in zip(self.screen, self.grid, self.cell, strict=True)
+        ]
+        white = np.array(inside[0])[:, None] & np.array(inside[1])
+        return np.where(white[..., None], 255, 0).astype(np.uint8).repeat(3, axis=2)
+
+
+@given(data=st.data(), rows=st.integers(1, 23), cols=st.integers(1, 23), color=st.booleans())
+@settings(max_examples=150, deadline=None)
+def test_a_marked_cell_of_any_screen_lights_up_its_own_four_pixels_alone(
+    data: st.DataObject, rows: int, cols: int, color: bool
+) -> None:
+    screen = tuple(data.draw(st.integers(size, 9 * size)) for size in (rows, cols))
+    world = Marked((rows, cols), screen)
+    env = GoalGrid(world, (rows, cols), lambda *_: world.cell, color=color, position_channel=True)
+    assert env.grid_shape == (rows, cols)
+    assert env.coords_shape == (4 * math.ceil(rows / 4), 4 * math.ceil(cols / 4))
+    env.reset()
+    assert env.cell_shape == (screen[0] / rows, screen[1] / cols)
+    row, col = world.cell = (
+        data.draw(st.integers(0, rows - 1)),
+        data.draw(st.integers(0, cols - 1)),
+    )
+    frame, _, _, _, info = env.step(0)
+    assert frame in env.observation_space
+    expected = np.zeros(frame.shape, np.uint8)
+    expected[2 * row : 2 * row + 2, 2 * col : 2 * col + 2] = 255
+    np.testing.assert_array_equal(frame, expected)
+    assert info["coords"].tolist() == [row, col, 0]
+    assert world.render()[tuple(info["position"])].tolist() == [255, 255, 255]
+
+
+@pytest.mark.parametrize("grid", [(61, 8), (6, 81), (1000, 1000)])
+def test_a_screen_with_fewer_pixels_than_cells_is_said(grid: tuple[int, int]) -> None:
+    env = GoalGrid(Blob("rgb_array"), grid, coords=cell)
+    with pytest.raises(UserError, match=r"screen of Blob has 60 x 80 pixels, too few for a grid"):
+        env.reset()
+
+
+def test_coordinates_that_had_to_be_clipped_are_told() -> None:
+    env = blob()
+    assert env.reset()[1]["qmap"] == {"clipped": False}
+    up, _, right, _ = range(4)
+    assert env.step(up)[-1]["qmap"] == {"clipped": True}
+    env.reset()
+    assert [env.step(right)[-1]["qmap"]["clipped"] for _ in range(9)] == [False] * 7 + [True] * 2
+
+
+def test_own_keys_of_a_world_are_left_alone_and_ours_come_from_what_is_given() -> None:
+    own = {"room": "kitchen", "distance": None, "completed": 3, "screen": "title"}
+    inner = Blob("rgb_array")
+    inner.step = lambda action: (np.zeros(2, np.int64), 0.0, False, False, dict(own))
+    env = GoalGrid(inner, (6, 8), cell)
+    env.reset()
+    info = env.step(0)[-1]
+    assert {key: info[key] for key in own} == own
+    assert info["qmap"] == {"clipped": False}
+    env = GoalGrid(
+        inner,
+        (6, 8),
+        cell,
+        room=lambda env, observation, info: np.int64(len(info)),
+        distance=lambda env, observation, info: 7.9 if info else None,
+        completed=lambda env, observation, info: np.bool_(info.get("completed") == 3),
+    )
+    assert env.reset()[1]["qmap"] == {"room": 0, "completed": False, "clipped": False}
+    told = env.step(0)[-1]["qmap"]
+    assert told == {"room": 4, "distance": 7, "completed": True, "clipped": False}
+    assert [type(value) for value in told.values()] == [int, int, bool, bool]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("room", "kitchen", "room of Blob: got 'kitchen', expected a whole number from 0 to 1,048"),
+        ("room", -1, "room of Blob: got -1, expected a whole number"),
+        ("room", 2**20, "room of Blob: got 1048576, expected a whole number"),
+        ("room", None, "room of Blob: got None, expected a whole number"),
+        ("distance", float("nan"), "distance of Blob: got nan, expected a number of pixels"),
+        ("distance", float("inf"), "distance of Blob: got inf, expected a number of pixels"),
+        (
+            "distance",
+            (3.0, 4.0),
+            r"distance of Blob: got \(3.0, 4.0\), expected a number of pixels",
+        ),
+        ("completed", 1, "completed of Blob: got 1, expected True or False"),
+        ("completed", None, "completed of Blob: got None, expected True or False"),
+    ],
+)
+def test_what_cannot_be_a_room_a_distance_or_a_completion_is_said(
+    name: str, value: Any, message: str
+) -> None:
+    env = blob(**{name: lambda *_: value})
+    with pytest.raises(UserError, match=message) as error:
+        env.reset()
+    assert "\n" not in str(error.value)
+
+
+class Resumable(Blob):
+    """Also saves its state, and shows nothing once its episode is over."""
+
+    over = False
+
+    def save_state(self) -> np.ndarray:
+        return self.place.copy()
+
+    def restore_state(self, state: np.ndarray) -> None:
+        self.place = state.copy()
+
+    def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        observation, reward, _, _, info = super().step(action)
+        return observation, reward, self.over, False, info
+
+    def render(self) -> np.ndarray | None:
+        return None if self.over else super().render()
+
+
+def test_after_a_state_is_restored_render_shows_what_is_there() -> None:
+    env = GoalGrid(Resumable("rgb_array"), (6, 8), coords=cell)
+    env.reset()
+    env.step(2)
+    state, own = env.unwrapped.save_state(), env.save_state()
+    env.reset()
+    assert env.render()[0, 10].tolist() == [0, 0, 0]
+    env.unwrapped.restore_state(state)
+    env.restore_state(own)
+    assert env.render()[0, 10].tolist() == [255, 255, 255]
+    assert env.render()[0, 0].tolist() == [0, 0, 0]
+
+
+def test_an_episode_that_shows_nothing_at_its_end_keeps_its_last_screen() -> None:
+    env = GoalGrid(Resumable("rgb_array"), (6, 8), coords=cell, position_channel=True)
+    env.reset()
+    last = env.step(2)[0]
+    screen = env.render()
+    env.unwrapped.over = True
+    frame, _, terminated, _, info = env.step(2)
+    assert terminated
+    assert info["coords"].tolist() == [0, 2, 0]
+    np.testing.assert_array_equal(frame[..., 0], last[..., 0])
+    np.testing.assert_array_equal(env.render(), screen)
+
+
+@pytest.mark.parametrize("begin", ["reset", "step"])
+def test_a_screen_that_is_missing_while_the_episode_goes_on_is_said(begin: str) -> None:
+    env = GoalGrid(Resumable("rgb_array"), (6, 8), coords=cell)
+    env.reset()
+    env.unwrapped.render = lambda: None
+    with pytest.raises(UserError, match=r"render\(\) of Resumable returned None, expected an RGB"):
+        env.reset() if begin == "reset" else env.step(2)
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        spaces.Box(0, 255, (12, 17, 1), np.uint8),
+        spaces.Box(0, 255, (12, 16), np.uint8),
+        spaces.Box(0, 1, (12, 16, 1), np.float32),
+        spaces.Discrete(3),
+    ],
+)
+def test_own_frames_that_do_not_fit_the_grid_are_said(space: spaces.Space) -> None:
+    inner = Blob()
+    inner.observation_space = space
+    with pytest.raises(UserError, match=r"expected a Box of uint8 \(12, 16, channels\), 2 x 2 pix"):
+        GoalGrid(inner, (6, 8), coords=cell, use_screen=False)
+
+
+def test_an_own_frame_that_is_not_of_its_space_is_said() -> None:
+    inner = Blob()
+    inner.observation_space = spaces.Box(0, 255, (12, 16, 1), np.uint8)
+    env = GoalGrid(inner, (6, 8), coords=lambda *_: (0, 0), use_screen=False)
+    with pytest.raises(UserError, match=r"Blob: observation is int64 \(2,\), expected uint8 \(12"):
+        env.reset()
+
+
+def test_action_names_must_be_as_many_as_actions() -> None:
+    with pytest.raises(UserError, match="Blob: action_names has 1 names, expected 4"):
+        blob(action_names=("UP",))
+
+
+@pytest.mark.parametrize(
+    "place", [None, 3, (1,), (1, 2, 3, 4), (1, float("nan")), ("a", 2), (1, 1e99)]
+)
 def test_bad_coordinates_are_said(place: Any) -> None:
     env = GoalGrid(Blob("rgb_array"), (6, 8), coords=lambda *_: place)
     with pytest.raises(UserError, match=r"coords of Blob: got .*, expected \(row, col\) or"):

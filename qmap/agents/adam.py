@@ -13,7 +13,7 @@ class ClippedAdam:
 
     Keras' optimizer spells the update out in a dozen operations that each read and write the
     whole variable; the fused kernel passes over the memory once. Epsilon is added to the square
-    root of the uncorrected second moment ("epsilon hat" of section 2 of the paper).
+    root of the uncorrected second moment ("epsilon hat" in their section 2).
 
     Args:
         variables: the variables to train.

@@ -74,7 +74,7 @@ class ConvQFrames(QNetwork):
     """The Q-map: a convolutional encoder, a dense bottleneck and transposed convolutions.
 
     One pass gives, for each action, the Q-values towards all goal cells of the screen
-    (section 3 of the paper). The output grid follows from the strides:
+    (Q-map paper, section 3). The output grid follows from the strides:
     `rows = height / product(encoder strides) * product(decoder strides)`.
 
     Args:

@@ -42,7 +42,7 @@ def all_goals_targets(
     lengths: tf.Tensor,
     gamma: float,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Targets towards all goal cells of n-step transitions (section 3.2 of the Q-map paper).
+    """Targets towards all goal cells of n-step transitions (Q-map paper, section 3.2).
 
     From the last step back to the first: everything gets one step farther (times gamma, or 0 at
     the end of an episode), the cell that the step reached gets 1, and the array is moved from the

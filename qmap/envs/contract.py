@@ -8,7 +8,8 @@ numbers, also in 32 bits, and flags that are booleans. `info` holds:
 - `position`, int64 (2,): row and column at full resolution;
 - `qmap`, a dictionary that may be missing, and all of whose keys may be: `room`, an int from 0 to
   2**20 - 1 (default 0); `distance`, an int: the farthest pixel column of the episode;
-  `completed`, a bool: the level was finished (default False).
+  `completed`, a bool: the level was finished (default False); `clipped`, a bool: the coordinates
+  were off the grid and had to be moved to it (default False).
 
 Other keys of `info` are never read. An environment whose runs are to go on exactly where they
 stopped also has `save_state()` and `restore_state(state)`; what may be in a state is told by
@@ -28,7 +29,7 @@ from qmap.utils.errors import UserError
 
 MAX_ROOM = 2**20 - 1
 MAX_REWARD = float(np.finfo(np.float32).max)
-OURS = ("room", "distance", "completed")
+OURS = {"room", "distance", "completed", "clipped"}
 
 
 class EnvironmentFailure(Exception):
@@ -76,6 +77,7 @@ class Moment(NamedTuple):
     room: int
     distance: int | None
     completed: bool
+    clipped: bool
 
 
 def check_contract(env: gymnasium.Env) -> World:
@@ -166,18 +168,17 @@ def check_moment(where: str, world: World, observation: Any, info: Any) -> Momen
         )
     position = _whole(where, info, "position", 2, "(row, col)")
     if (ours := info.get("qmap")) is None:
-        return Moment(observation, coords, position, 0, None, False)
+        return Moment(observation, coords, position, 0, None, False, False)
     return Moment(observation, coords, position, *_extras(where, ours))
 
 
 def check_reward(where: str, reward: Any) -> float:
     """Return a reward as a float; raise `UserError` if it is no finite number in 32 bits."""
-    if isinstance(reward, (float, int)) or (
-        np.ndim(reward) == 0 and np.asarray(reward).dtype.kind in "biuf"
-    ):
-        number = float(reward)
-        if -MAX_REWARD <= number <= MAX_REWARD:
-            return number
+    number = reward
+    if isinstance(reward, (np.ndarray, np.generic)):
+        number = float(reward) if reward.ndim == 0 and reward.dtype.kind in "biuf" else None
+    if isinstance(number, (float, int)) and -MAX_REWARD <= number <= MAX_REWARD:
+        return float(number)
     raise UserError(
         f"{where}: reward is {_short(reward)}, expected a number that is finite in 32 bits"
     )
@@ -283,15 +284,14 @@ def _check_states(env: gymnasium.Env, world: World, ended: bool) -> None:
         )
 
 
-def _extras(where: str, ours: Any) -> tuple[int, int | None, bool]:
-    """Return room, distance and completed of `info["qmap"]`."""
+def _extras(where: str, ours: Any) -> tuple[int, int | None, bool, bool]:
+    """Return room, distance, completed and clipped of `info["qmap"]`."""
     if not isinstance(ours, dict):
         raise UserError(f"{where}: info['qmap'] is {_short(ours)}, expected a dictionary")
-    if not ours.keys() <= set(OURS):
+    if not ours.keys() <= OURS:
         unknown = ", ".join(repr(key) for key in ours if key not in OURS)
-        raise UserError(
-            f"{where}: info['qmap'] has {unknown}, expected no other keys than {', '.join(OURS)}"
-        )
+        expected = ", ".join(sorted(OURS))
+        raise UserError(f"{where}: info['qmap'] has {unknown}, expected none but {expected}")
     room = ours.get("room", 0)
     if not _is_int(room) or not 0 <= room <= MAX_ROOM:
         raise UserError(
@@ -304,7 +304,8 @@ def _extras(where: str, ours: Any) -> tuple[int, int | None, bool]:
             "out where there is none"
         )
     completed = check_flag(where, "info['qmap']['completed']", ours.get("completed", False))
-    return int(room), None if distance is None else int(distance), completed
+    clipped = check_flag(where, "info['qmap']['clipped']", ours.get("clipped", False))
+    return int(room), None if distance is None else int(distance), completed, clipped
 
 
 def _whole(where: str, info: dict[str, Any], key: str, length: int, meaning: str) -> Any:

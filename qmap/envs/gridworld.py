@@ -1,4 +1,6 @@
-"""The grid world: a character among walls, the window scrolling with it (section 4.1)."""
+"""The grid world: a character among walls, the window scrolling with it (Q-map paper,
+section 4.1).
+"""
 
 from __future__ import annotations
 

@@ -20,12 +20,21 @@ class ScreenProcessor:
     and shrunk with an antialiasing (area) filter to 2 x 2 pixels for each of them: a 210 x 160
     screen with padding 7 and 28 x 20 cells of 8 x 8 pixels gives frames of 56 x 40.
 
+    Every pixel of the screen belongs to exactly one cell, that of its top left corner, and is seen
+    in that cell's 2 x 2 pixels alone: cells need not be square, nor all of the same size, so that
+    the screen need not be a multiple of the grid.
+
     Args:
         screen_shape: (height, width) of the full-size screens, in pixels.
         coords_shape: (rows, cols) of the on-screen goal grid.
         padding: Black rows added above and below each screen.
         color: Keep the 3 color channels instead of one of luma (0.299 R + 0.587 G + 0.114 B).
         position_channel: Add a last channel, 0 but for 255 in the pixels of the character's cell.
+        multiple: Frames get black pixels at the bottom and at the right, as if the grid had a
+            multiple of so many rows and columns.
+
+    Raises:
+        ValueError: the screen has fewer pixels than the grid has cells, in a row or in a column.
     """
 
     def __init__(
@@ -35,6 +44,7 @@ class ScreenProcessor:
         padding: int = 0,
         color: bool = False,
         position_channel: bool = False,
+        multiple: int = 1,
     ) -> None:
         self.screen_shape = (int(screen_shape[0]), int(screen_shape[1]))
         self.coords_shape = (int(coords_shape[0]), int(coords_shape[1]))
@@ -42,12 +52,13 @@ class ScreenProcessor:
         self.position_channel = position_channel
         height, width = self.screen_shape
         channels = (3 if color else 1) + int(position_channel)
-        self.frame_shape = (
-            PIXELS_PER_CELL * self.coords_shape[0],
-            PIXELS_PER_CELL * self.coords_shape[1],
-            channels,
-        )
+        rows, cols = (-(-size // multiple) * multiple for size in self.coords_shape)
+        self.frame_shape = (PIXELS_PER_CELL * rows, PIXELS_PER_CELL * cols, channels)
         self._padded_shape = (height + 2 * padding, width)
+        self._tops, self._bottoms = _bounds(self._padded_shape[0], self.coords_shape[0])
+        self._lefts, self._rights = _bounds(width, self.coords_shape[1])
+        areas = np.outer(self._bottoms - self._tops, self._rights - self._lefts)
+        self._areas = areas[..., None] if color else areas
         # Screens are written between the black rows of this one array, which is never handed out.
         self._padded = np.zeros((*self._padded_shape, 3) if color else self._padded_shape, np.uint8)
         self._inside = self._padded[padding : padding + height]
@@ -93,13 +104,43 @@ class ScreenProcessor:
             cv2.cvtColor(screen, cv2.COLOR_RGB2GRAY, dst=self._inside)
         else:
             self._inside[:] = screen
-        height, width, channels = self.frame_shape
-        small = cv2.resize(self._padded, (width, height), interpolation=cv2.INTER_AREA)
-        if not self.position_channel:
-            return small.reshape(self.frame_shape)
         frame = np.zeros(self.frame_shape, np.uint8)
-        frame[..., : channels - 1] = small.reshape(height, width, -1)
-        row = PIXELS_PER_CELL * int(coords[0])
-        col = PIXELS_PER_CELL * int(coords[1] - coords[2])
-        frame[row : row + PIXELS_PER_CELL, col : col + PIXELS_PER_CELL, -1] = 255
+        small = self._shrunk()
+        height, width, channels = small.shape
+        frame[:height, :width, :channels] = small
+        if self.position_channel:
+            row = PIXELS_PER_CELL * int(coords[0])
+            col = PIXELS_PER_CELL * int(coords[1] - coords[2])
+            frame[row : row + PIXELS_PER_CELL, col : col + PIXELS_PER_CELL, -1] = 255
         return frame
+
+    def _shrunk(self) -> np.ndarray:
+        """Return the means over the rectangles of pixels that the frame's pixels stand for.
+
+        `cv2.resize` with its area filter gives the same where all are equally large; elsewhere it
+        shares pixels between two cells.
+        """
+        # Entry (y, x) is the sum of all pixels above y and to the left of x.
+        sums = cv2.integral(self._padded)
+        rows = sums[self._bottoms] - sums[self._tops]
+        means = np.rint((rows[:, self._rights] - rows[:, self._lefts]) / self._areas)
+        return means.reshape(*means.shape[:2], -1)
+
+
+def _bounds(pixels: int, cells: int) -> tuple[np.ndarray, np.ndarray]:
+    """Divide a side of the screen among the frame's pixels.
+
+    Returns:
+        int64 (2 * cells,) each: the first of the screen's pixels that a pixel of the frame stands
+        for, and the one after the last. The two of a cell share a pixel if it has no other.
+
+    Raises:
+        ValueError: there are fewer pixels than cells.
+    """
+    if pixels < cells:
+        raise ValueError(f"{pixels} pixels for {cells} cells")
+    edges = -(-np.arange(PIXELS_PER_CELL * cells + 1) * pixels // (PIXELS_PER_CELL * cells))
+    firsts, ends = edges[:-1].copy(), edges[1:].copy()
+    empty = np.flatnonzero(firsts == ends)
+    firsts[empty], ends[empty] = firsts[empty ^ 1], ends[empty ^ 1]
+    return firsts, ends

@@ -29,6 +29,7 @@ class View(NamedTuple):
         distances: int64 (n,), the last that each copy has told in its episode, 0 before it has
             told one; None if no copy of the view has.
         completed: bool (n,), the level was finished.
+        clipped: bool (n,), the coordinates were off the grid and were moved to it.
         screen: uint8 (height, width, 3) in RGB, of the first copy; None unless it is in the view
             and `Envs.recording` is set.
     """
@@ -39,6 +40,7 @@ class View(NamedTuple):
     rooms: np.ndarray
     distances: np.ndarray | None
     completed: np.ndarray
+    clipped: np.ndarray
     screen: np.ndarray | None
 
 
@@ -258,7 +260,7 @@ def _checked(make_env: MakeEnv) -> Any:
 
 def _view(seen: Sequence[Seen]) -> View:
     moments, screens = zip(*seen, strict=True)
-    frames, coords, positions, rooms, distances, completed = zip(*moments, strict=True)
+    frames, coords, positions, rooms, distances, completed, clipped = zip(*moments, strict=True)
     told = any(distance is not None for distance in distances)
     return View(
         frames=np.array(frames),
@@ -267,6 +269,7 @@ def _view(seen: Sequence[Seen]) -> View:
         rooms=np.array(rooms),
         distances=np.array([distance or 0 for distance in distances]) if told else None,
         completed=np.array(completed),
+        clipped=np.array(clipped),
         screen=screens[0],
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -12,7 +13,6 @@ import time
 import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
-from multiprocessing.reduction import ForkingPickler
 from typing import Any, NamedTuple
 
 import gymnasium
@@ -258,12 +258,12 @@ def work(
 def answer(connection: Connection, where: Callable[[], str], call: Callable[[], Any]) -> None:
     """Send what `call` returns, or its error as text: (message, traceback or None)."""
     try:
-        message = ForkingPickler.dumps((True, call()))
+        message = pickle.dumps((True, call()))
     except UserError as error:
-        message = ForkingPickler.dumps((False, (str(error), None)))
+        message = pickle.dumps((False, (str(error), None)))
     except FAULTS as error:
         text = f"{where()} raised {described(error)}"
-        message = ForkingPickler.dumps((False, (text, traceback.format_exc())))
+        message = pickle.dumps((False, (text, traceback.format_exc())))
     connection.send_bytes(message)
 
 

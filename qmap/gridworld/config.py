@@ -13,7 +13,9 @@ from qmap.utils.errors import UserError
 
 @dataclass(frozen=True)
 class GridWorldConfig(RunOptions):
-    """Everything the training can be told; the defaults are those of the paper (section 4.1)."""
+    """Everything the training can be told; the defaults are those of the Q-map paper
+    (section 4.1).
+    """
 
     # What to learn.
     train_level: str = of_learning("level1", "level: name or image file", metavar="LEVEL")

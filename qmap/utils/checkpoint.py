@@ -122,6 +122,12 @@ def steps(folder: Path, kind: str) -> list[int]:
     return sorted(int(name) for name in names if name.isdecimal() and str(int(name)) == name)
 
 
+def thin_out(folder: Path, keep: int) -> None:
+    """Remove all files step_N.ckpt from a folder but the newest `keep`; 0 removes none."""
+    for step in steps(folder, "ckpt")[:-keep] if keep else []:
+        (folder / f"step_{step}.ckpt").unlink(missing_ok=True)
+
+
 def sync_folder(folder: Path) -> None:
     """Bring a folder's list of names to the disk, where the system can.
 

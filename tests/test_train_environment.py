@@ -1,0 +1,139 @@
+"""Environments by the names that a user may give them."""
+
+from __future__ import annotations
+
+import multiprocessing
+import pickle
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import gymnasium
+import pytest
+
+from qmap import train_environment
+from qmap.envs.make_env import make_env, name_in_results
+from qmap.utils.errors import UserError
+
+EXAMPLE = Path(__file__).parents[1] / "examples" / "frozen_lake.py"
+
+WORLD = """
+import gymnasium
+from beside_it import SIZE
+from qmap.envs.wrappers import GoalGrid
+
+def make(render_mode=None):
+    env = gymnasium.make("FrozenLake-v1", render_mode=render_mode)
+    return GoalGrid(env, (SIZE, SIZE), lambda env, tile, info: divmod(tile, 4))
+
+gymnasium.register("OwnLake-v0", make)
+
+def other(render_mode=None):
+    return make(render_mode)
+
+def raises(render_mode=None):
+    raise ValueError("a bad map")
+
+def without_mode():
+    return make()
+
+def nothing(render_mode=None):
+    return None
+
+number = 3
+"""
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[Path]:
+    (tmp_path / "beside_it.py").write_text("SIZE = 4\n")
+    path = tmp_path / "world.py"
+    path.write_text(WORLD)
+    yield path
+    gymnasium.registry.pop("OwnLake-v0", None)
+
+
+def coords_shape_of(env: str, answers: multiprocessing.Queue) -> None:
+    answers.put(make_env(env).get_wrapper_attr("coords_shape"))
+
+
+@pytest.mark.parametrize("name", ["", ":make", ":other", ":OwnLake-v0"])
+def test_a_file_gives_an_environment(world: Path, name: str) -> None:
+    env = make_env(f"{world}{name}")
+    assert env.get_wrapper_attr("coords_shape") == (4, 4)
+    assert env.render_mode == "rgb_array"
+    env.close()
+
+
+def test_a_worker_process_loads_the_file_by_itself() -> None:
+    make = pickle.loads(pickle.dumps(partial(make_env, str(EXAMPLE))))
+    assert make().get_wrapper_attr("action_names") == ("LEFT", "DOWN", "RIGHT", "UP")
+    context = multiprocessing.get_context("spawn")
+    answers = context.Queue()
+    process = context.Process(target=coords_shape_of, args=(str(EXAMPLE), answers))
+    process.start()
+    assert answers.get(timeout=120) == (4, 4)
+    process.join()
+
+
+def test_an_id_gives_an_environment() -> None:
+    assert make_env("FrozenLake-v1").spec.id == "FrozenLake-v1"
+    assert make_env("qmap/Montezuma-v0").get_wrapper_attr("coords_shape") == (28, 20)
+    assert isinstance(make_env("qmap/GridWorld-v0"), gymnasium.Env)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (":nix", r"world.py has no function nix: expected make\(render_mode=None\)"),
+        (":number", "world.py has no function number"),
+        (":raises", r"world.py:raises: raises\(\) raised ValueError: a bad map \(its traceback"),
+        (":without_mode", r"without_mode\(\) raised TypeError: .*unexpected keyword"),
+        (":nothing", r"nothing\(\) returned None, expected a gymnasium.Env"),
+    ],
+)
+def test_what_a_file_lacks_is_said_in_one_line(world: Path, name: str, message: str) -> None:
+    with pytest.raises(UserError, match=message) as error:
+        make_env(f"{world}{name}")
+    assert "\n" not in str(error.value)
+
+
+def test_an_exception_of_the_file_is_shown_with_its_traceback(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "broken.py"
+    path.write_text("def make(render_mode=None):\n    return 1 / 0\n")
+    with pytest.raises(UserError, match=r"make\(\) raised ZeroDivisionError"):
+        make_env(str(path))
+    assert "return 1 / 0" in capsys.readouterr().err
+    path = tmp_path / "wrong.py"
+    path.write_text("def make(:\n")
+    with pytest.raises(UserError, match=r"wrong.py: the file raised SyntaxError"):
+        make_env(str(path))
+    assert "def make(:" in capsys.readouterr().err
+
+
+def test_a_missing_file_and_a_missing_name_are_said_before_anything_is_loaded() -> None:
+    with pytest.raises(UserError, match=r"there is no file nope.py; expected a Python file"):
+        train_environment.main(["--env", "nope.py"])
+    with pytest.raises(UserError, match=r"--env is missing: expected package:Name-v0, or FILE.py"):
+        train_environment.main([])
+
+
+@pytest.mark.parametrize(
+    ("env", "name"),
+    [
+        ("worlds/frozen_lake.py", "frozen_lake"),
+        ("worlds/lakes.py:Big-v0", "lakes_Big-v0"),
+        ("package:mine/Name-v0", "mine_Name-v0"),
+        ("Name-v0", "Name-v0"),
+    ],
+)
+def test_results_are_named_after_the_file_or_the_id(env: str, name: str) -> None:
+    assert name_in_results(env) == name
+
+
+def test_help_shows_no_empty_default(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        train_environment.main(["--help"])
+    assert "(default )" not in capsys.readouterr().out
