@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from qmap.agents.published import GAMES
 from qmap.utils import command_line
 from qmap.utils.command_line import option, options_of, shown
 from qmap.utils.errors import UserError
@@ -57,6 +58,32 @@ class RunOptions:
         "targets of cells that the next window did not show: old values, or left out of the loss",
         needs=["qmap"],
         choices=("keep", "ignore"),
+    )
+    center_frames: bool = of_q_map(
+        False,
+        "the Q-map sees frames less the mean frame, pixel by pixel, divided by 32",
+        needs=["qmap"],
+    )
+    output: str = of_q_map(
+        "linear",
+        "of the Q-map: linear with squared errors, or a sigmoid that starts low with cross-entropy",
+        needs=["qmap"],
+        choices=("linear", "sigmoid"),
+    )
+    small_start: bool = of_q_map(
+        False,
+        "start with Q-values a tenth as large as Glorot's weights make them; those are unlearned "
+        "first, so learning takes off earlier",
+        needs=["qmap"],
+    )
+    soft_target: float = of_q_map(
+        0.0,
+        "instead of copies, move the Q-map's target network by this share towards the online one "
+        "an update (every 4th, 4 times as far); 0.01 with --double-order usual stops the wandering "
+        "of the values",
+        needs=["qmap", "double"],
+        minimum=0,
+        maximum=1,
     )
     # Run.
     seed: int = of_run(0, "seed of all random numbers", minimum=0, maximum=2**31 - 1)
@@ -172,6 +199,17 @@ class TrainingConfig(RunOptions):
         0.5, "share of extra steps allowed to reach a goal", needs=["qmap"], minimum=0
     )
     # Q-map.
+    model: str = of_q_map(
+        "convdeconv",
+        "the Q-map's network: that of the paper, or the same with skip connections",
+        needs=["qmap"],
+        choices=GAMES,
+    )
+    difference_frames: bool = of_q_map(
+        False,
+        "the Q-map sees the newest frame and the differences between frames, in place of the stack",
+        needs=["qmap"],
+    )
     qmap_lr: float = of_q_map(3e-4, "learning rate of the Q-map", needs=["qmap"], above=0)
     qmap_gamma: float = of_q_map(
         0.9, "discount factor of the distances", needs=["qmap"], above=0, below=1

@@ -25,6 +25,7 @@ LEARNING = {
         "q-map loss",
         "q-map error",
         "mean best q",
+        "sight",
         "goals reached",
         "believed steps",
         "taken steps",

@@ -44,7 +44,15 @@ def make_agent(
     q_map = dqn = None
     if config.qmap:
         q_map = QMapLearner(
-            q_frames_maker("game", observation_shape, n_actions),
+            q_frames_maker(
+                config.model,
+                observation_shape,
+                n_actions,
+                center=config.center_frames,
+                sigmoid=config.output == "sigmoid",
+                small_start=config.small_start,
+                frame_channels=channels * config.difference_frames,
+            ),
             learning_rate=config.qmap_lr,
             gamma=config.qmap_gamma,
             clip_norm=config.qmap_clip,

@@ -40,14 +40,18 @@ class EnvironmentConfig(TrainingConfig):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train as the command line says; return the exit status."""
     config = parse(EnvironmentConfig, PROGRAM, __doc__, arguments)
-    experiment = Experiment(
+    return train(config, make_experiment(config), PROGRAM)
+
+
+def make_experiment(config: EnvironmentConfig) -> Experiment:
+    """Return the environment."""
+    return Experiment(
         name=name_in_results(config.env),
         make_env=partial(make_env, config.env),
         dqn="mario",
         video_every=100,
         highlight=is_best,
     )
-    return train(config, experiment, PROGRAM)
 
 
 def is_best(episode: Episode, bests: Bests) -> bool:

@@ -32,6 +32,7 @@ class FakeLearner:
         self.forwards: list[tuple[int, ...]] = []
         self.trained_at: list[int] = []
         self.copied_at: list[int] = []
+        self.moved_at: list[int] = []
         self.weights_seen: list[np.ndarray] = []
         self.agent: Agent
 
@@ -41,8 +42,8 @@ class FakeLearner:
         self.weights_seen.append(weights)
         return Update(0.5, np.linspace(-2.0, 2.0, len(weights)), 0.25)
 
-    def update_target(self) -> None:
-        self.copied_at.append(self.agent.step)
+    def update_target(self, share: float = 1.0) -> None:
+        (self.copied_at if share == 1.0 else self.moved_at).append(self.agent.step)
 
 
 class FakeNetworks:
@@ -189,6 +190,17 @@ def test_training_and_copies_come_as_often_as_they_should(n_envs: int, train_eve
         assert len(q_map.copied_at) == len(dqn.copied_at) == (copies if agent.step >= first else 0)
     assert min(q_map.trained_at) >= 50
     assert agent.step == 240
+
+
+def test_a_soft_target_follows_in_place_of_copies_and_the_dqn_is_copied_as_ever() -> None:
+    q_map, dqn = FakeLearner("q_map"), FakeLearner("dqn")
+    agent = agent_with(q_map, dqn, n_envs=1, train_every=5, soft_target=0.01)
+    world = World(0, 1)
+    world.begin(agent)
+    while agent.step < 120:
+        world.step(agent)
+    assert (q_map.moved_at, q_map.copied_at) == ([60, 80, 100, 120], [])
+    assert (dqn.moved_at, dqn.copied_at) == ([], [60, 90, 120])
 
 
 def test_importance_is_made_up_for_more_and_more() -> None:

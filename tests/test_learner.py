@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from qmap.agents.dqn import DQNLearner
-from qmap.agents.learner import Learner
+from qmap.agents.learner import FOLLOW_EVERY, Learner, followed
 from qmap.agents.q_map import QMapLearner
 from qmap.agents.replay import Transitions
 
@@ -85,7 +85,7 @@ def test_batches_of_one_shape_are_traced_once(make_learner: MakeLearner) -> None
 
 def test_a_training_step_stays_in_tensorflow(make_learner: MakeLearner) -> None:
     batch = Transitions(*map(tf.constant, random_batch(0)))
-    learner = make_learner()
+    learner = make_learner()  # functions hold their object weakly
     function = learner._train.get_concrete_function(batch, tf.ones(8, tf.float64))
     graph = function.graph.as_graph_def()
     nodes = [*graph.node, *(node for f in graph.library.function for node in f.node_def)]
@@ -152,3 +152,14 @@ def test_restored_weights_continue_alike(make_learner: MakeLearner) -> None:
         learner.train(random_batch(9), np.ones(8))
     for left, right in ((one.online, other.online), (one.target, other.target)):
         assert np.array_equal(left.get_weights()[0], right.get_weights()[0])
+
+
+def test_a_soft_target_goes_as_far_in_one_move_as_in_several_small_ones(
+    make_learner: MakeLearner,
+) -> None:
+    learner, other = make_learner(), make_learner()
+    for _ in range(FOLLOW_EVERY):
+        learner.update_target(0.01)
+    other.update_target(followed(0.01))
+    for one, two in zip(learner.target.get_weights(), other.target.get_weights(), strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-5, atol=1e-7)

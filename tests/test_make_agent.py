@@ -23,7 +23,7 @@ def agent_of(
 def test_the_networks_are_those_of_the_table() -> None:
     agent = agent_of()
     q_map = agent.q_map.online
-    published = CONVOLUTIONAL["game"]
+    published = CONVOLUTIONAL["convdeconv"]
     assert [tuple(layer.kernel.shape[:2]) for layer in q_map.encoder] == [
         (kernel, kernel) for _, kernel, _ in published["encoder"]
     ]

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from qmap.agents.networks import ConvQFrames, DenseQFrames, DuelingDQN, duel
+from qmap.agents.networks import LOW, SMALL, ConvQFrames, DenseQFrames, DuelingDQN, MeanFrame, duel
+from qmap.agents.published import q_frames_maker
 
 Golden = Callable[[str], dict[str, np.ndarray]]
 
@@ -140,3 +141,125 @@ def test_the_advantages_alone_tell_which_action_is_best(make: Callable[[], keras
     q_values, advantages = network(observations).numpy(), network.advantages(observations).numpy()
     np.testing.assert_array_equal(advantages.argmax(axis=-1), q_values.argmax(axis=-1))
     assert not np.allclose(advantages, q_values)
+
+
+def options_off() -> list[Callable[..., keras.Model]]:
+    """Both kinds of Q-frame networks, with whatever options."""
+    return [
+        lambda **options: ConvQFrames(
+            (8, 8, 3),
+            3,
+            encoder=[(4, 4, 2)],
+            hidden=[6],
+            decoder=[(4, 4, 1)],
+            last=(3, 2),
+            **options,
+        ),
+        lambda **options: DenseQFrames((8, 8, 3), 3, coords_shape=(8, 8), hidden=[6], **options),
+    ]
+
+
+def screens(seed: int, count: int = 16) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (count, 8, 8, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("make", options_off(), ids=["conv", "dense"])
+class TestOptions:
+    def test_a_small_start_is_a_tenth_of_the_usual_one(
+        self, make: Callable[..., keras.Model]
+    ) -> None:
+        outputs = []
+        for small_start in (False, True):
+            keras.utils.set_random_seed(0)
+            outputs.append(make(small_start=small_start)(screens(0)).numpy())
+        np.testing.assert_allclose(outputs[1], outputs[0] * SMALL, rtol=1e-4, atol=1e-6)
+
+    @pytest.mark.parametrize("dueling", [True, False])
+    def test_a_sigmoid_starts_low_and_stays_a_probability(
+        self, make: Callable[..., keras.Model], dueling: bool
+    ) -> None:
+        network = make(sigmoid=True, small_start=True, dueling=dueling)
+        q_values = network(screens(0)).numpy()
+        assert q_values.mean() == pytest.approx(1 / (1 + np.exp(-LOW)), rel=0.3)
+        np.testing.assert_allclose(
+            q_values, 1 / (1 + np.exp(-network.logits(screens(0)).numpy())), rtol=1e-5
+        )
+        assert q_values.min() > 0.0
+        assert q_values.max() < 1.0
+
+    def test_the_mean_frame_is_no_trained_weight_but_is_saved(
+        self, make: Callable[..., keras.Model]
+    ) -> None:
+        network = make(center=True)
+        network.mean_frame.observe(tf.constant(screens(0)))
+        names = [weight.name for weight in network.weights]
+        assert {"mean", "count"} <= set(names)
+        assert not {"mean", "count"} & {weight.name for weight in network.trainable_weights}
+        other = make(center=True)
+        other.set_weights(network.get_weights())
+        np.testing.assert_array_equal(other(screens(1)).numpy(), network(screens(1)).numpy())
+
+    def test_what_all_frames_have_in_common_does_not_matter_to_centered_ones(
+        self, make: Callable[..., keras.Model]
+    ) -> None:
+        keras.utils.set_random_seed(0)
+        network = make(center=True)
+        frames = screens(0) // 2
+        network.mean_frame.observe(tf.constant(frames))
+        before = network(frames).numpy()
+        network.mean_frame.mean.assign_add(tf.fill((8, 8, 3), 100.0))
+        np.testing.assert_allclose(network(frames + 100).numpy(), before, atol=1e-4)
+
+
+def test_the_mean_frame_is_the_mean_of_all_batches_however_large() -> None:
+    mean_frame = MeanFrame()
+    mean_frame(screens(0))
+    for start, end in ((0, 3), (3, 4), (4, 16)):
+        mean_frame.observe(tf.constant(screens(0)[start:end]))
+    np.testing.assert_allclose(mean_frame.mean.numpy(), screens(0).mean(axis=0), rtol=1e-5)
+    centered = (screens(1) - screens(0).mean(axis=0)) / 32
+    np.testing.assert_allclose(mean_frame(screens(1)).numpy(), centered, rtol=1e-4, atol=1e-4)
+
+
+def test_skip_connections_show_the_decoder_what_does_not_pass_the_bottleneck() -> None:
+    def make(skip: bool) -> keras.Model:
+        network = ConvQFrames(
+            (8, 8, 1),
+            2,
+            encoder=[(4, 4, 2)],
+            hidden=[6],
+            decoder=[(4, 4, 1)],
+            last=(3, 2),
+            skip=skip,
+        )
+        for layer in network.hidden:  # nothing passes
+            layer.norm.gamma.assign(tf.zeros_like(layer.norm.gamma))
+        return network
+
+    frames = screens(0)[..., :1]
+    assert not np.ptp(make(skip=False)(frames).numpy(), axis=0).any()
+    assert np.ptp(make(skip=True)(frames).numpy(), axis=0).all()
+
+
+def test_skip_connections_add_no_weights() -> None:
+    shapes = [
+        [weight.shape for weight in q_frames_maker(name, (56, 64, 3), 6)().weights]
+        for name in ("convdeconv", "skip")
+    ]
+    assert shapes[0] == shapes[1]
+
+
+@pytest.mark.parametrize("stack", [1, 3])
+def test_differences_are_those_of_one_frame_to_the_next_and_the_newest_comes_last(
+    stack: int,
+) -> None:
+    shape = (8, 8, 2 * stack)
+    sizes = {"encoder": [(4, 4, 2)], "hidden": [6], "decoder": [], "last": (3, 2)}
+    network = ConvQFrames(shape, 2, frame_channels=2, **sizes)
+    plain = ConvQFrames(shape, 2, **sizes)
+    plain.set_weights(network.get_weights())
+    frames = np.random.default_rng(0).integers(0, 256, (4, *shape), dtype=np.uint8)
+    *_, newest = parts = np.split(frames / np.float32(255), stack, axis=-1)
+    shown = [later - earlier for earlier, later in zip(parts, parts[1:], strict=False)]
+    plain.inputs = lambda observations: tf.concat((*shown, newest), axis=-1)
+    np.testing.assert_allclose(network(frames), plain(frames), atol=1e-5)

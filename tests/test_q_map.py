@@ -10,6 +10,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qmap.agents.networks import ConvQFrames
 from qmap.agents.q_map import QMapLearner, all_goals_targets, next_q_frames
 from qmap.agents.replay import Transitions
 
@@ -302,3 +303,60 @@ def test_figures_off_by_one_percent_are_noticed(
             measured = golden_networks.three_steps(learner, wrong)
             with pytest.raises(AssertionError):
                 golden_networks.assert_as_published(measured, wrong)
+
+
+def small_network(**options: object) -> keras.Model:
+    """A Q-frame network for observations of 1 x 1 pixels and a goal grid of one cell."""
+    return ConvQFrames(
+        (1, 1, 1), N_ACTIONS, encoder=[(4, 1, 1)], hidden=[6], decoder=[], last=(1, 1), **options
+    )
+
+
+def cell_batch(seed: int) -> Transitions:
+    """Transitions on a grid of one cell."""
+    batch = random_batch(seed)
+    nowhere = np.zeros_like(batch.rows)
+    return batch._replace(rows=nowhere, cols=nowhere, window_shifts=nowhere)
+
+
+def small_learner(**options: object) -> QMapLearner:
+    keras.utils.set_random_seed(0)
+    settings_ = {"learning_rate": 0.01, "gamma": GAMMA, "clip_norm": 1000.0}
+    return QMapLearner(lambda: small_network(**options), **settings_)
+
+
+def test_a_sigmoid_learns_by_the_cross_entropy_of_its_probabilities() -> None:
+    learner, batch = small_learner(sigmoid=True), cell_batch(0)
+    q = learner.q_frames(batch.observations)[np.arange(8), 0, 0, batch.actions]
+    weights = np.linspace(0.1, 1.0, 8)
+    update = learner.train(batch, weights)
+    # The one cell is the one that was reached, whatever the step.
+    assert update.loss == pytest.approx(float((weights * -np.log(q)).mean()), rel=1e-4)
+    np.testing.assert_allclose(update.errors, 1.0 - q, rtol=1e-4)
+    assert learner.q_frames(batch.observations).min() > 0.0
+    for seed in range(100):
+        learner.train(cell_batch(seed), weights)
+    assert learner.train(batch, weights).loss < 0.3 * update.loss
+
+
+def test_both_networks_take_away_the_mean_of_what_was_trained_on() -> None:
+    learner = small_learner(center=True)
+    batches = [cell_batch(seed) for seed in range(3)]
+    for batch in batches:
+        learner.train(batch, np.ones(8))
+    mean = np.mean([batch.observations for batch in batches], axis=(0, 1))
+    for network in (learner.online, learner.target):
+        np.testing.assert_allclose(network.mean_frame.mean.numpy(), mean, rtol=1e-5)
+        assert network.mean_frame.count.numpy().tolist() == [24.0]
+
+
+def test_a_learner_that_centers_goes_on_exactly_where_its_weights_were_saved() -> None:
+    learner, other = (
+        small_learner(center=True, sigmoid=True),
+        small_learner(center=True, sigmoid=True),
+    )
+    for seed in range(3):
+        learner.train(cell_batch(seed), np.ones(8))
+    other.restore_weights(learner.weights())
+    losses = [each.train(cell_batch(9), np.ones(8)).loss for each in (learner, other)]
+    assert losses[0] == losses[1]

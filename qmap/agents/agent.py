@@ -11,10 +11,12 @@ import numpy as np
 from qmap.agents.acting import OnlineNetworks
 from qmap.agents.dqn import DQNLearner
 from qmap.agents.exploration import ExplorationBalance, GoalPolicy
+from qmap.agents.learner import FOLLOW_EVERY, followed
 from qmap.agents.means import Means
 from qmap.agents.q_map import QMapLearner
 from qmap.agents.replay import Replay
 from qmap.agents.schedules import crossings, linear
+from qmap.agents.sight import sees
 from qmap.agents.together import together
 
 if TYPE_CHECKING:
@@ -130,6 +132,9 @@ class Agent:
             self.q_frames, greedy = self.networks.evaluate(
                 self.observations(), q_frames=needs_q_frames, greedy_actions=needs_greedy
             )
+        if needs_q_frames:
+            places = self.coords[:, :2] - self.coords[:, 2:] * (0, 1)
+            self.means.add("sight", sees(self.q_frames.max(axis=-1), places).mean())
         return np.array(
             [
                 policy.act(
@@ -171,7 +176,12 @@ class Agent:
             self._train()
         if crossings(settings.target_every, self.step, len(self.policies)):
             for learner in self.learners:
-                learner.update_target()
+                if learner is not self.q_map or not settings.soft_target:
+                    learner.update_target()
+        if self.q_map is not None and settings.soft_target:
+            every = FOLLOW_EVERY * settings.train_every
+            if crossings(every, self.step, len(self.policies)):
+                self.q_map.update_target(followed(settings.soft_target))
 
     def _train(self) -> None:
         """One update of each learner, on a batch of its own."""

@@ -17,6 +17,10 @@ from qmap.agents.replay import Transitions
 # give its value (van Hasselt et al. 2016); "reference" is the other way round.
 DoubleOrder = Literal["usual", "reference"]
 
+# Updates from one move of a soft target to the next: moving all weights takes as long as a tenth
+# of an update, and four small moves at once are hardly another thing than one after each.
+FOLLOW_EVERY = 4
+
 
 class Update(NamedTuple):
     """What an update found out.
@@ -143,8 +147,20 @@ class Learner:
     def _forward(self, observations: tf.Tensor) -> tf.Tensor:
         return self.online(observations)
 
+    def _observe(self, observations: tf.Tensor) -> None:
+        """Take observations into the mean frame, which both networks have or neither has."""
+        mean_frame = getattr(self.online, "mean_frame", None)
+        if mean_frame is not None:
+            mean_frame.observe(observations)
+            self.target.mean_frame.follow(mean_frame)
+
     def _descend(self, tape: tf.GradientTape, loss: tf.Tensor) -> None:
         self.optimizer.apply(tape.gradient(loss, self.optimizer.variables))
+
+
+def followed(share: float) -> float:
+    """Return the share of the way of `FOLLOW_EVERY` moves by `share`, one after the other."""
+    return 1.0 - (1.0 - share) ** FOLLOW_EVERY
 
 
 def value_of_best(picking: tf.Tensor, giving: tf.Tensor) -> tf.Tensor:

@@ -94,6 +94,10 @@ class QMapLearner(Learner):
     Of double Q-learning the published code has the reference order, and that is the default of
     the command line; without it the online network picks and gives.
 
+    The loss is the squared error. With a network whose output is a sigmoid it is the cross-entropy
+    of its logits: Q-values are in [0, 1], and a sigmoid's squared error would hardly have a
+    gradient where they are near 0, as most are.
+
     Args:
         make_network: makes a Q-frame network; called twice, online and target.
         learning_rate: Adam's step size.
@@ -143,6 +147,7 @@ class QMapLearner(Learner):
 
         The error of a transition is the mean over cells of |Q - target|.
         """
+        self._observe(batch.observations)
         targets, known = all_goals_targets(
             next_q_frames(*self.next_values(batch.next_observations)),
             batch.rows,
@@ -158,10 +163,18 @@ class QMapLearner(Learner):
         # No cell is known after a jump farther than the screen is wide: 0 / 1, not 0 / 0.
         n_known = tf.maximum(tf.reduce_sum(known, axis=[1, 2]), 1.0)
 
+        cross_entropy = getattr(self.online, "sigmoid", False)
         with tf.GradientTape() as tape:
-            q_frames = self.online(batch.observations)
-            errors = (tf.gather(q_frames, batch.actions, axis=-1, batch_dims=1) - targets) * known
-            losses = tf.reduce_sum(tf.square(errors), axis=[1, 2]) / n_known
+            outputs = (self.online.logits if cross_entropy else self.online)(batch.observations)
+            chosen = tf.gather(outputs, batch.actions, axis=-1, batch_dims=1)
+            if cross_entropy:
+                losses = tf.nn.sigmoid_cross_entropy_with_logits(targets, chosen) * known
+            else:
+                losses = tf.square((chosen - targets) * known)
+            losses = tf.reduce_sum(losses, axis=[1, 2]) / n_known
             loss = tf.reduce_mean(tf.cast(weights, tf.float32) * losses)
+        if cross_entropy:
+            outputs, chosen = tf.sigmoid(outputs), tf.sigmoid(chosen)
+        errors = tf.reduce_sum(tf.abs((chosen - targets) * known), axis=[1, 2]) / n_known
         self._descend(tape, loss)
-        return loss, tf.reduce_sum(tf.abs(errors), axis=[1, 2]) / n_known, mean_of_best(q_frames)
+        return loss, errors, mean_of_best(outputs)

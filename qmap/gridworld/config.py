@@ -24,11 +24,6 @@ class GridWorldConfig(RunOptions):
     model: str = of_q_map("convdeconv1", "the network", choices=GRID_WORLD)
     dueling: bool = of_q_map(True, "no dueling: a decoder for the actions alone")
     norm: bool = of_q_map(True, "no layer normalization")
-    small_start: bool = of_q_map(
-        False,
-        "start with Q-values a tenth as large as Glorot's weights make them; those are unlearned "
-        "first, so learning takes off earlier",
-    )
     lr: float = of_q_map(1e-4, "learning rate", above=0)
     clip: float = of_q_map(1000.0, "norm to which each gradient is clipped", above=0)
     batch: int = of_q_map(32, "transitions in an update", minimum=1)
@@ -38,14 +33,6 @@ class GridWorldConfig(RunOptions):
         "updates between copies to the target network",
         needs=["double", "copies"],
         minimum=1,
-    )
-    soft_target: float = of_q_map(
-        0.0,
-        "instead of copies, move the target network by this share towards the online one after "
-        "each update; 0.01 with --double-order usual stops the wandering of the loss",
-        needs=["double"],
-        minimum=0,
-        maximum=1,
     )
     # Run.
     test_levels: list[str] = of_run(
@@ -90,6 +77,8 @@ def agent_name(config: GridWorldConfig) -> str:
     parts += [f"soft-{config.soft_target:g}"] * (config.soft_target > 0)
     parts += [f"no-{name}" for name in ("dueling", "norm") if not getattr(config, name)]
     parts += ["small-start"] * config.small_start
+    parts += ["centered"] * config.center_frames
+    parts += ["sigmoid"] * (config.output == "sigmoid")
     parts += [double, f"unknown-{config.unknown_columns}"]
     parts += [load_level(config.train_level).name] * (config.train_level != "level1")
     return "_".join(parts)

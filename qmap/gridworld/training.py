@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from qmap.agents.learner import FOLLOW_EVERY, followed
 from qmap.agents.published import q_frames_maker
 from qmap.agents.q_map import QMapLearner
 from qmap.agents.replay import Transitions
@@ -65,6 +66,8 @@ def make_learner(config: GridWorldConfig) -> QMapLearner:
             len(ACTION_NAMES),
             dueling=config.dueling,
             layer_norm=config.norm,
+            center=config.center_frames,
+            sigmoid=config.output == "sigmoid",
             small_start=config.small_start,
         ),
         learning_rate=config.lr,
@@ -128,10 +131,10 @@ class GridWorldTraining:
         learner.train(batch, np.ones(config.batch, np.float32))
         progress.updates += 1
         self.run.advance(config.batch)
-        if config.soft_target:
-            learner.update_target(config.soft_target)
-        elif progress.updates % config.target == 0:
+        if config.copies and progress.updates % config.target == 0:
             learner.update_target()
+        elif not config.copies and progress.updates % FOLLOW_EVERY == 0:
+            learner.update_target(followed(config.soft_target))
         if progress.updates % config.eval_every == 0:
             self._compare()
             self.run.show(", ".join(f"{k} {v:.4f}" for k, v in progress.losses.items()))

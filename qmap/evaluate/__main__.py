@@ -1,0 +1,164 @@
+"""Measure what a trained agent can do: `python -m qmap.evaluate CKPT`.
+
+Plays episodes with the networks of RUN/tensorflow/step_N.ckpt, which do not learn, in the world
+that RUN/config.json names: for the task if there is a DQN, else from goal to goal. Writes
+evaluation.json, episodes.csv and evaluation.png to RUN/evaluation/step_N.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from qmap.utils import streams
+from qmap.utils.command_line import OneLineParser, run
+from qmap.utils.errors import UserError
+from qmap.utils.files import atomic_file, cannot
+from qmap.utils.interrupt import nothing_to_lose
+from qmap.utils.quiet import quiet
+from qmap.utils.terminal import progress_bar, say
+
+MOMENTS = 3
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Evaluate as the command line says."""
+    options = _parser().parse_args(arguments)
+    for name, least in (("episodes", 1), ("states", 0), ("max_steps", 1), ("seed", 0)):
+        if getattr(options, name) < least:
+            flag = f"--{name.replace('_', '-')}"
+            raise UserError(f"{flag} is {getattr(options, name)}, expected at least {least}")
+    if not 0 <= options.random <= 1:
+        raise UserError(f"--random is {options.random}, expected a share from 0 to 1")
+    # Only now is TensorFlow loaded, which takes seconds.
+    with quiet(), nothing_to_lose():
+        from qmap.evaluate.trained import find
+    origin = find(options.checkpoint)
+    output = options.output or origin.folder / "evaluation" / f"step_{origin.step}"
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot("write", output, error) from error
+    print(evaluate(origin, output, options))
+    print(output)
+
+
+def evaluate(origin: Any, output: Path, options: Any) -> str:
+    """Evaluate, write everything into `output`, and return the results as text.
+
+    Raises:
+        UserError: the checkpoint does not fit, or a file cannot be written.
+    """
+    with quiet(), nothing_to_lose():
+        from qmap.agents.device import set_up
+        from qmap.envs.vector import Envs
+        from qmap.evaluate import picture, report
+        from qmap.evaluate.navigation import navigate
+        from qmap.evaluate.play import Behavior, Samples, Sights, play
+        from qmap.evaluate.player import Player
+        from qmap.evaluate.trained import load, true_steps
+        from qmap.evaluate.watching import Watching
+        from qmap.gridworld.config import GridWorldConfig
+    set_up(precision=origin.config.precision)
+    generator = streams.generator(options.seed, "evaluation")
+    with ExitStack() as stack:
+        seeds = [streams.number(options.seed, "evaluation")]
+        envs = Envs(origin.make_env, 1, seeds=seeds, timeout=60.0)
+        stack.callback(envs.close)
+        trained = load(origin, envs)
+        player = Player(envs, trained.stack, trained.skip)
+        behavior = Behavior(trained, envs.coords_shape, envs.n_actions, options.random, generator)
+        sights, samples = Sights(), Samples(options.states * (trained.q_map is not None), generator)
+        watching = Watching(envs, trained, output if options.video else None, MOMENTS, generator)
+        stack.callback(watching.close)
+
+        def on_step(*step: Any) -> None:
+            samples.offer(player)
+            watching.add(behavior, *step)
+
+        episodes = []
+        with progress_bar(options.episodes, 0, "episode") as bar:
+            for episode in play(
+                player, behavior, options.episodes, options.max_steps, sights, on_step
+            ):
+                watching.end(episode)
+                episodes.append(episode)
+                bar.update()
+        results: dict[str, Any] = {
+            "checkpoint": str(origin.path),
+            "world": origin.name,
+            "seed": options.seed,
+            "random": options.random,
+            "task": report.task(episodes),
+        }
+        walks = []
+        if trained.q_map is not None:
+            results["sight"] = report.sight(sights)
+            truth = None
+            if isinstance(origin.config, GridWorldConfig):
+                truth = partial(true_steps, origin.config.train_level)
+            with progress_bar(len(samples.states), 0, "state") as bar:
+                for state in samples.states:
+                    if not player.restore(state):
+                        say(f"{envs.name} has no save_state: no ways to goals are measured")
+                        break
+                    walks += navigate(
+                        player, trained.q_map, sights.mean, trained.gamma, generator, truth
+                    )
+                    bar.update()
+            if walks:
+                results["navigation"] = report.navigation(walks)
+                results["calibration"] = report.calibration(walks)
+            title = f"{origin.name}, step {origin.step:,}, {len(episodes)} episodes"
+            figure = picture.draw(title, results, sights, walks, watching.moments)
+            with atomic_file(output / "evaluation.png") as file:
+                figure.savefig(file, format="png", dpi=100)
+    with atomic_file(output / "episodes.csv") as file:
+        file.write(_table([dataclasses.asdict(episode) for episode in episodes]).encode())
+    with atomic_file(output / "evaluation.json") as file:
+        file.write(json.dumps(results, indent=2).encode() + b"\n")
+    return report.text(results)
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _parser() -> OneLineParser:
+    parser = OneLineParser(
+        prog="python -m qmap.evaluate", description="Measure what a trained agent can do."
+    )
+    parser.add_argument(
+        "checkpoint", metavar="CKPT", type=Path, help="RUN/tensorflow/step_N.ckpt of a run"
+    )
+    for flag, default, metavar, words in (
+        ("--episodes", 10, "N", "episodes to play"),
+        ("--max-steps", 1000, "N", "steps after which an episode is cut off"),
+        ("--states", 40, "N", "states of the play from which ways to goals are tried"),
+        ("--seed", 0, "S", "seed of all random numbers"),
+        ("--random", 0.05, "X", "share of random steps, or all episodes may be the same"),
+    ):
+        text = f"{words} (default {default})"
+        parser.add_argument(flag, metavar=metavar, type=type(default), default=default, help=text)
+    parser.add_argument(
+        "--output", metavar="DIR", type=Path, help="folder (default RUN/evaluation/step_N)"
+    )
+    parser.add_argument(
+        "--video", action="store_true", help="write the episodes as videos, as a training does"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    run(main)

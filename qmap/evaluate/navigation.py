@@ -1,0 +1,121 @@
+"""Ways to goals that the Q-map believes to be some steps away, beside those of three controls.
+
+All walk from the same states towards the same goals, so what a control reaches, the place gives
+away, or luck: random actions, one random action again and again, and the action of the mean
+picture, which knows where goals usually are but not where the character is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from qmap.agents.q_map import QMapLearner
+from qmap.evaluate.player import Player
+
+DISTANCES = (5, 10, 15, 20, 30)
+PATIENCE = 1.5
+WAYS = ("q-map", "random", "repeated", "mean picture")
+
+
+@dataclass(frozen=True)
+class Walk:
+    """One way from one state to one goal.
+
+    Attributes:
+        believed: steps that the Q-map believes it takes.
+        way: who walked.
+        steps: that it took, None if it did not arrive within 1.5 times the belief.
+        true: steps of the shortest way, None where they are not known.
+    """
+
+    believed: int
+    way: str
+    steps: int | None
+    true: float | None
+
+
+def navigate(
+    player: Player,
+    q_map: QMapLearner,
+    mean: np.ndarray,
+    gamma: float,
+    generator: np.random.Generator,
+    true_steps: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> list[Walk]:
+    """Walk from where the player is to a goal at each distance, in every way.
+
+    Args:
+        player: it is brought back to where it was before each walk.
+        q_map: the goal learner.
+        mean: (rows, cols, actions), the mean Q-frames of the play.
+        gamma: discount factor of the distances.
+        generator: source of random numbers.
+        true_steps: from row and column to the true steps to each cell of the screen.
+
+    Returns:
+        Four walks for each distance at which the Q-map believes that there is a cell.
+    """
+    start = player.save()
+    true = None if true_steps is None else true_steps(player.place)
+    believed = steps_of(q_map.q_frames(player.observation)[0].max(axis=-1), gamma)
+    walks = []
+    for distance in DISTANCES:
+        candidates = np.round(believed) == distance
+        candidates[tuple(player.on_screen)] = False
+        if not candidates.any():
+            continue
+        row, col = generator.choice(np.argwhere(candidates))
+        goal = (int(row), int(col) + player.window)
+        for way in WAYS:
+            choose = chooser(way, q_map, mean, goal, generator)
+            steps = walk(player, choose, goal, int(np.ceil(PATIENCE * distance)))
+            shortest = None if true is None else float(true[row, col])
+            walks.append(Walk(distance, way, steps, shortest))
+            player.restore(start)
+    return walks
+
+
+def steps_of(q_max: np.ndarray, gamma: float) -> np.ndarray:
+    """Return the number of steps that values stand for: `value = gamma ** (steps - 1)`."""
+    return np.log(q_max.clip(1e-9, 1.0)) / np.log(gamma) + 1.0
+
+
+def chooser(
+    way: str,
+    q_map: QMapLearner,
+    mean: np.ndarray,
+    goal: tuple[int, int],
+    generator: np.random.Generator,
+) -> Callable[[Player], int]:
+    """Return what chooses the actions of a walk to `goal`, row and column in the world."""
+    n_actions = mean.shape[-1]
+    repeated = int(generator.integers(n_actions))
+
+    def best(q_frames: np.ndarray, player: Player) -> int:
+        return int(q_frames[goal[0], goal[1] - player.window].argmax())
+
+    return {
+        "q-map": lambda player: best(q_map.q_frames(player.observation)[0], player),
+        "random": lambda player: int(generator.integers(n_actions)),
+        "repeated": lambda player: repeated,
+        "mean picture": lambda player: best(mean, player),
+    }[way]
+
+
+def walk(
+    player: Player, choose: Callable[[Player], int], goal: tuple[int, int], limit: int
+) -> int | None:
+    """Return the steps to the goal; None if it is not reached in time, or leaves the screen."""
+    room, cols = player.room, player.envs.coords_shape[1]
+    for step in range(1, limit + 1):
+        player.step(choose(player))
+        if player.room != room:
+            return None
+        if tuple(player.place) == goal:
+            return step
+        if player.over or not 0 <= goal[1] - player.window < cols:
+            return None
+    return None

@@ -1,0 +1,177 @@
+"""A checkpoint brought back to life: its world, its networks and how it acts."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gymnasium
+import numpy as np
+
+from qmap.config import RunOptions, TrainingConfig
+from qmap.experiment import Experiment
+from qmap.gridworld.config import GridWorldConfig
+from qmap.train_environment import EnvironmentConfig
+from qmap.train_environment import make_experiment as make_environment
+from qmap.train_mario import MarioConfig
+from qmap.train_mario import make_experiment as make_mario
+from qmap.train_montezuma import make_experiment as make_montezuma
+from qmap.utils import checkpoint
+from qmap.utils.errors import UserError
+from qmap.utils.files import cannot
+from qmap.utils.run_folder import CONFIG
+
+if TYPE_CHECKING:
+    from qmap.agents.dqn import DQNLearner
+    from qmap.agents.q_map import QMapLearner
+    from qmap.envs.vector import Envs
+
+MakeExperiment = Callable[[Any], Experiment]
+GAMES: dict[str, tuple[type[TrainingConfig], MakeExperiment]] = {
+    "qmap.train_mario": (MarioConfig, make_mario),
+    "qmap.train_montezuma": (TrainingConfig, lambda config: make_montezuma()),
+    "qmap.train_environment": (EnvironmentConfig, make_environment),
+}
+GRID_WORLD = "qmap.train_gridworld"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What was trained, from the folder of its run.
+
+    Attributes:
+        path: the checkpoint.
+        step: its step.
+        config: the options of the run.
+        name: name of the world.
+        make_env: makes it.
+        dqn: name of the task's network.
+    """
+
+    path: Path
+    step: int
+    config: RunOptions
+    name: str
+    make_env: Callable[[], gymnasium.Env]
+    dqn: str = ""
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder."""
+        return self.path.parent.parent
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Networks that act and do not learn.
+
+    Attributes:
+        q_map: the goal learner, None for none.
+        dqn: the task learner, None for none.
+        gamma: discount factor of the distances.
+        stack: frames in an observation.
+        skip: steps between two of them.
+        min_goal: goals are chosen at least as many steps away where there is no task.
+        max_goal: and at most as many.
+    """
+
+    q_map: QMapLearner | None
+    dqn: DQNLearner | None
+    gamma: float
+    stack: int = 1
+    skip: int = 1
+    min_goal: int = 15
+    max_goal: int = 30
+
+
+def find(path: Path) -> Origin:
+    """Read what a checkpoint belongs to: RUN/tensorflow/step_N.ckpt to RUN/config.json.
+
+    Raises:
+        UserError: it is not there, or nothing that can be evaluated.
+    """
+    if not path.is_file():
+        raise UserError(f"there is no checkpoint {path}; expected RUN/tensorflow/step_N.ckpt")
+    told = path.parent.parent / CONFIG
+    try:
+        config = json.loads(told.read_text(encoding="utf-8"))
+        program, options = config["program"], dict(config["options"])
+        step = int(path.stem.removeprefix("step_"))
+        if program == GRID_WORLD:
+            made: RunOptions = GridWorldConfig(**options)
+        else:
+            made = GAMES[program][0](**options)
+    except OSError as error:
+        raise cannot("read", told, error) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{told} does not say what {path.name} is ({error!r}); expected the folder of a run "
+            "of this version, and in it tensorflow/step_N.ckpt"
+        ) from error
+    if program == GRID_WORLD:
+        name = f"gridworld_{made.train_level}"
+        return Origin(path, step, made, name, partial(_grid_world, made.train_level))
+    experiment = GAMES[program][1](made)
+    return Origin(path, step, made, experiment.name, experiment.make_env, experiment.dqn)
+
+
+def load(origin: Origin, envs: Envs) -> Trained:
+    """Make the networks and give them the weights of the checkpoint.
+
+    Raises:
+        UserError: it is damaged or does not fit.
+    """
+    from qmap.gridworld.training import make_learner
+    from qmap.make_agent import make_agent
+
+    loaded = checkpoint.load(origin.path, "checkpoint")
+    with checkpoint.fitting(str(origin.path), loaded):
+        if isinstance(origin.config, GridWorldConfig):
+            learner = make_learner(origin.config)
+            learner.restore_weights(loaded[learner.name])
+            return Trained(learner, None, origin.config.gamma)
+        # What was trained on is not needed: only the networks are.
+        config = dataclasses.replace(origin.config, envs=1, replay=100)
+        agent = make_agent(config, origin.dqn, envs.frame_shape, envs.coords_shape, envs.n_actions)
+        agent.restore_weights(loaded)
+    return Trained(
+        agent.q_map,
+        agent.dqn,
+        config.qmap_gamma,
+        config.stack,
+        config.skip,
+        config.min_goal,
+        config.max_goal,
+    )
+
+
+def true_steps(level: str, place: np.ndarray) -> np.ndarray:
+    """Return the true number of steps from a place of the grid world to the cells of its window.
+
+    Args:
+        level: name of the level.
+        place: (2,) row and column.
+
+    Returns:
+        (rows, cols) float, infinite where there is no way within the window.
+    """
+    from qmap.envs.gridworld_level import load_level
+    from qmap.envs.gridworld_paths import UNREACHABLE, distances_after
+
+    world = load_level(level)
+    distances = distances_after(world, world.places[tuple(place)][None])[0].min(axis=-1)
+    return np.where(distances < UNREACHABLE, distances + 1.0, np.inf)
+
+
+def _grid_world(level: str) -> gymnasium.Env:
+    return gymnasium.make(
+        "qmap.envs:qmap/GridWorld-v0",
+        level=level,
+        render_mode="rgb_array",
+        disable_env_checker=True,
+    )
