@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from qmap.agents.published import GAMES
 from qmap.utils import command_line
@@ -52,38 +52,6 @@ class RunOptions:
         "who picks the next action in the Q-map: the target network (reference) or the online one",
         needs=["qmap", "double"],
         choices=("reference", "usual"),
-    )
-    unknown_columns: str = of_q_map(
-        "keep",
-        "targets of cells that the next window did not show: old values, or left out of the loss",
-        needs=["qmap"],
-        choices=("keep", "ignore"),
-    )
-    center_frames: bool = of_q_map(
-        False,
-        "the Q-map sees frames less the mean frame, pixel by pixel, divided by 32",
-        needs=["qmap"],
-    )
-    output: str = of_q_map(
-        "linear",
-        "of the Q-map: linear with squared errors, or a sigmoid that starts low with cross-entropy",
-        needs=["qmap"],
-        choices=("linear", "sigmoid"),
-    )
-    small_start: bool = of_q_map(
-        False,
-        "start with Q-values a tenth as large as Glorot's weights make them; those are unlearned "
-        "first, so learning takes off earlier",
-        needs=["qmap"],
-    )
-    soft_target: float = of_q_map(
-        0.0,
-        "instead of copies, move the Q-map's target network by this share towards the online one "
-        "an update (every 4th, 4 times as far); 0.01 with --double-order usual stops the wandering "
-        "of the values",
-        needs=["qmap", "double"],
-        minimum=0,
-        maximum=1,
     )
     # Run.
     seed: int = of_run(0, "seed of all random numbers", minimum=0, maximum=2**31 - 1)
@@ -154,12 +122,76 @@ class RunOptions:
 
 
 @dataclass(frozen=True)
-class TrainingConfig(RunOptions):
+class QMapOptions(RunOptions):
+    """What the trainings of the published experiments can be told of how the Q-map learns."""
+
+    # Named sets of values that take the place of defaults; what is typed on top wins.
+    RECIPES: ClassVar[dict[str, dict[str, Any]]] = {
+        "published": {},
+        "tuned": {"double_order": "usual", "soft_target": 0.01, "small_start": True},
+    }
+
+    # What to learn.
+    recipe: str = of_learning(
+        "published",
+        "which set of values the options below begin with; config.json holds the values",
+        choices=("published", "tuned"),
+    )
+    # Q-map.
+    unknown_columns: str = of_q_map(
+        "keep",
+        "targets of cells that the next window did not show: old values, or left out of the loss",
+        needs=["qmap"],
+        choices=("keep", "ignore"),
+    )
+    center_frames: bool = of_q_map(
+        False,
+        "the Q-map sees frames less the mean frame, pixel by pixel, divided by 32",
+        needs=["qmap"],
+    )
+    output: str = of_q_map(
+        "linear",
+        "of the Q-map: linear with squared errors, or a sigmoid that starts low with cross-entropy",
+        needs=["qmap"],
+        choices=("linear", "sigmoid"),
+    )
+    small_start: bool = of_q_map(
+        False,
+        "start with Q-values a tenth as large as Glorot's weights make them; those are unlearned "
+        "first, so learning takes off earlier",
+        needs=["qmap"],
+    )
+    soft_target: float = of_q_map(
+        0.0,
+        "instead of copies, move the Q-map's target network by this share towards the online one "
+        "an update (every 4th, 4 times as far); 0.01 with --double-order usual stops the wandering "
+        "of the values",
+        needs=["qmap", "double"],
+        minimum=0,
+        maximum=1,
+    )
+
+
+@dataclass(frozen=True)
+class TrainingConfig(QMapOptions):
     """Everything a training on a game can be told; the defaults are those of the Q-map
     paper.
 
     Counts are in steps of the environments, all of them together.
     """
+
+    # Seen to work best on Foxglove Run and Montezuma's Revenge alike (docs/seeing.md).
+    RECIPES: ClassVar[dict[str, dict[str, Any]]] = {
+        "published": {},
+        "tuned": {
+            "double_order": "usual",
+            "center_frames": True,
+            "output": "sigmoid",
+            "soft_target": 0.01,
+            "model": "skip",
+            "difference_frames": True,
+        },
+    }
 
     # What to learn.
     dqn: bool = of_learning(True, "do not learn the task: explore with the Q-map alone")
@@ -331,7 +363,11 @@ def parse(
             that is damaged.
     """
     typed = command_line.typed(config, description, arguments, program, GROUPS)
-    values = typed if "resume" not in typed else _resumed(config, program, typed)
+    if "resume" in typed:
+        values = _resumed(config, program, typed)
+    else:
+        recipes = getattr(config, "RECIPES", {})
+        values = {**recipes.get(typed.get("recipe"), {}), **typed}
     parsed = config(**values)
     parsed.check()
     for remark in parsed.remarks(typed):

@@ -273,7 +273,7 @@ def test_the_network_of_any_size_takes_another_size_and_sees_the_same_there() ->
 
 def test_shortcuts_bring_a_pixel_to_its_own_place() -> None:
     keras.utils.set_random_seed(0)
-    network = q_frames_maker("skip", (32, 32, 3), 4, small_start=False)()
+    network = q_frames_maker("skip1", (32, 32, 3), 4, small_start=False)()
     network.hidden[-1].norm.gamma.assign(0 * network.hidden[-1].norm.gamma)
     network.hidden[-1].norm.beta.assign(0 * network.hidden[-1].norm.beta)
     observations = np.zeros((2, 32, 32, 3), np.uint8)
@@ -285,8 +285,8 @@ def test_shortcuts_bring_a_pixel_to_its_own_place() -> None:
 
 
 def test_a_model_that_takes_no_goal_is_refused_in_one_line() -> None:
-    with pytest.raises(UserError, match="^--learner hindsight has no model skip; expected one of"):
-        make_learner("hindsight", "skip", (16, 16, 3), 4, small_start=True, **OPTIONS)
+    with pytest.raises(UserError, match="^--learner hindsight has no model skip1; expected one of"):
+        make_learner("hindsight", "skip1", (16, 16, 3), 4, small_start=True, **OPTIONS)
 
 
 def test_test_sets_are_the_same_every_time_and_differ_in_size_and_kind() -> None:

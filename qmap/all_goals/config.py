@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from qmap.all_goals.learners import ALL_GOALS, LEARNERS, check_learner
@@ -110,12 +109,6 @@ class AllGoalsConfig(RunOptions):
                     f"and --model {self.model} sees {self.side} x {self.side}; expected --model "
                     f"{ANY_SIZE}, or none"
                 )
-
-    def remarks(self, typed: Collection[str]) -> Iterator[str]:
-        """Say which options do nothing, a line each."""
-        yield from super().remarks([name for name in typed if name != "unknown_columns"])
-        if "unknown_columns" in typed:
-            yield "--unknown-columns does nothing where nothing scrolls"
 
     def second_size(self, usual: int) -> int | None:
         """Return the size of the second test set, None for none: as asked for, else the usual."""

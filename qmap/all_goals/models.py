@@ -6,16 +6,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from qmap.agents import published
-from qmap.agents.published import CONVOLUTIONAL, GRID_WORLD, SMALL
+from qmap.agents.published import CONVOLUTIONAL, GRID_WORLD
 
 if TYPE_CHECKING:
     import keras
 
-SKIP = "skip"
 ANY_SIZE = "any-size"
-MODELS = (*GRID_WORLD, SKIP, ANY_SIZE)
+MODELS = (*GRID_WORLD, ANY_SIZE)
 # A network with a goal for its input is the encoder of one of these, and dense layers.
-MODELS_OF_ONE_GOAL = tuple(name for name in GRID_WORLD if name in CONVOLUTIONAL)
+MODELS_OF_ONE_GOAL = ("convdeconv1", "convdeconv2", "convdeconv3")
 
 
 def q_frames_maker(
@@ -33,10 +32,9 @@ def q_frames_maker(
         return published.q_frames_maker(
             model, observation_shape, n_actions, small_start=small_start
         )
-    from qmap.all_goals.networks import AnySizeQFrames, SkipQFrames
+    from qmap.all_goals.networks import AnySizeQFrames
 
-    network = SkipQFrames if model == SKIP else AnySizeQFrames
-    return lambda: _small(network(observation_shape, n_actions), small_start)
+    return lambda: _small(AnySizeQFrames(observation_shape, n_actions), small_start)
 
 
 def goal_network_maker(
@@ -59,6 +57,8 @@ def goal_network_maker(
 
 
 def _small(network: keras.Model, small_start: bool) -> keras.Model:
+    from qmap.agents.networks import SMALL
+
     if small_start:
         for stream in (network.advantage, network.value):
             kernel = getattr(stream[-1], "dense", stream[-1]).kernel

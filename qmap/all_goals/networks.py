@@ -10,51 +10,10 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from qmap.agents.networks import Convolution, DenseNorm, QNetwork, scaled
+from qmap.agents.networks import Convolution, DenseNorm, QNetwork
 
 CHANNELS = 32
 ROUNDS = 16
-
-
-class SkipQFrames(QNetwork):
-    """The published convolutional network with shortcuts from its encoder to its decoders.
-
-    What the encoder saw in a place goes past the dense layers to where the decoder draws that
-    place (Ronneberger et al. 2015), so that walls need not be remembered.
-
-    Args:
-        observation_shape: (height, width, channels), multiples of 4.
-        n_actions: number of actions.
-    """
-
-    def __init__(
-        self, observation_shape: tuple[int, int, int], n_actions: int, name: str = "q_map"
-    ) -> None:
-        super().__init__(name=name)
-        rows, cols = observation_shape[0] // 4, observation_shape[1] // 4
-        self.halve = _convolution(32, 8, 2)
-        self.quarter = _convolution(32, 6, 2)
-        self.encode = _convolution(64, 4, 1)
-        self.flatten = keras.layers.Flatten()
-        self.hidden = [DenseNorm(size, "elu", True) for size in (1024, rows * cols * 64)]
-        self.unflatten = keras.layers.Reshape((rows, cols, 64))
-        self.decode = _transposed(64, 4, 1, "elu")
-        self.double = _transposed(32, 6, 2, "elu")
-        self.join = keras.layers.Concatenate()
-        self.advantage = [_transposed(n_actions, 4, 2)]
-        self.value = [_transposed(1, 4, 2)]
-        self(tf.zeros((1, *observation_shape), tf.uint8))
-
-    def features(self, observations: tf.Tensor) -> tf.Tensor:
-        """Map uint8 observations to channels of half their size."""
-        half = self.halve(scaled(observations, self.compute_dtype))
-        quarter = self.quarter(half)
-        x = self.flatten(self.encode(quarter))
-        for layer in self.hidden:
-            x = layer(x)
-        x = self.decode(self.unflatten(x))
-        x = self.double(self.join([x, quarter]))
-        return self.join([x, half])
 
 
 class AnySizeQFrames(QNetwork):
@@ -87,7 +46,7 @@ class AnySizeQFrames(QNetwork):
 
     def features(self, observations: tf.Tensor) -> tf.Tensor:
         """Map uint8 observations to channels of half their size."""
-        encoded = self.encode(scaled(observations, self.compute_dtype))
+        encoded = self.encode(self.inputs(observations))
         gates, x = self.gate(encoded), encoded
         for _ in range(ROUNDS):
             x = self.activation(self.norm(gates * self.spread(x) + encoded))
@@ -123,7 +82,7 @@ class GoalQNetwork(QNetwork):
 
     def features(self, observations: tf.Tensor) -> tf.Tensor:
         """Map uint8 observations to the last dense layer's output."""
-        x = scaled(observations, self.compute_dtype)
+        x = self.inputs(observations)
         for layer in self.layers_before:
             x = layer(x)
         return x

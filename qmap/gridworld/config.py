@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from qmap.agents.published import GRID_WORLD
-from qmap.config import RunOptions, of_learning, of_q_map, of_run
+from qmap.config import QMapOptions, of_learning, of_q_map, of_run
 from qmap.envs.gridworld_level import load_level
 from qmap.utils.errors import UserError
 
 
 @dataclass(frozen=True)
-class GridWorldConfig(RunOptions):
+class GridWorldConfig(QMapOptions):
     """Everything the training can be told; the defaults are those of the Q-map paper
     (section 4.1).
     """
