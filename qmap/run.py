@@ -269,7 +269,7 @@ class Run:
         # A row that the snapshot counts on must not be lost, even if the power fails.
         for log in self._logs:
             log.sync()
-        tree = {"format": FORMAT, "step": self.step, "parts": parts}
+        tree = {"format": FORMAT, "step": self.step, **parts}
         size = snapshots.save(self.folder.subfolder("snapshots"), self.step, tree)
         self._saved_step = self.step
         seconds = time.monotonic() - started
@@ -298,7 +298,7 @@ def _restored(parts: dict[str, Part], tree: dict[str, Any], path: Path) -> int:
         )
     try:
         for name, part in parts.items():
-            part.restore(tree["parts"][name])
+            part.restore(tree[name])
         return int(tree["step"])
     except (UserError, EnvironmentFailure):
         raise

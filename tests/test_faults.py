@@ -154,7 +154,7 @@ def test_numbers_that_are_not_finite_stop_the_run_and_spare_the_snapshot(
     assert "\n" not in str(error.value)
     state = snapshots.load_latest(run_folder(tmp_path) / "snapshots")
     assert state["step"] == 45
-    for part in state["parts"]["agent"]["weights"][learner].values():
+    for part in state["agent"]["weights"][learner].values():
         assert all(np.isfinite(array).all() for array in part.values())
 
 

@@ -147,7 +147,7 @@ def test_snapshots_of_earlier_versions_are_refused_in_one_line(tmp_path: Path) -
 def test_a_snapshot_without_a_part_is_refused_in_one_line(tmp_path: Path) -> None:
     train(Config(path=str(tmp_path)))
     folder = folder_of(tmp_path)
-    snapshots.save(folder / "snapshots", 50, {"format": qmap.run.FORMAT, "step": 50, "parts": {}})
+    snapshots.save(folder / "snapshots", 50, {"format": qmap.run.FORMAT, "step": 50})
     with pytest.raises(UserError, match="of another version"):
         train(Config(path=str(tmp_path), resume=str(folder)))
 
