@@ -69,11 +69,12 @@ def load_kept_actions(folder: Path) -> np.ndarray:
     """
     path = folder / FILE
     try:
-        table = np.loadtxt(path, np.int64, delimiter=",", skiprows=1, ndmin=2)
+        lines = path.read_text().splitlines()[1:]
+        table = np.array([[int(number) for number in line.split(",")] for line in lines], np.int64)
     except OSError as error:
         raise cannot("read", path, error) from error
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise UserError(f"{path} is not a table of whole numbers: {error}") from error
-    if table.shape[1:] != (2,) or not len(table) or table.min() < 1:
+    if table.shape[1:] != (2,) or table.min() < 1:
         raise UserError(f"{path}: expected rows of steps and actions, both at least 1")
     return table
