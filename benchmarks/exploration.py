@@ -25,6 +25,7 @@ from qmap.utils.curves import student_interval
 from qmap.utils.errors import UserError
 from qmap.utils.files import atomic_file
 from qmap.utils.plot import PlotOptions, draw_figure
+from qmap.utils.run_logs import read_log
 from qmap.utils.visits import load_rows
 
 NOTHING_LEARNED = ["--no-qmap", "--no-dqn"]
@@ -35,7 +36,7 @@ CONTROLS = {
     # An action that is kept with probability 7/8 is kept for 8 steps on average.
     "repeat-geometric-8": ["--sticky", "0.875"],
     "repeat-15-30": ["--repeat", "15", "30"],
-    "repeat-like-q-map": ["--repeat-like"],
+    "repeat-like-q-map": [],  # --repeat-like and the run of MODEL with the same seed
     "jerk": ["--jerk"],
     "jerk-sticky": ["--jerk", "--sticky", "0.25"],
 }
@@ -44,7 +45,7 @@ AGENTS = {
     "dqn": ["--no-qmap"],
     "q-map+dqn": [],
 }
-MODEL = "q-map+dqn"  # whose actions' lengths "repeat-like-q-map" has
+MODEL = "q-map+dqn"
 JERK_STEPS = 100_000  # over which JERK comes to replay only
 EVERY = 5_000  # steps between two points of a curve
 
@@ -52,6 +53,7 @@ MEASURES = (
     *("distinct cells", "rooms", "farthest column", "deepest row", "best return", "won episodes"),
     *("steps kept", "goals reached", "goal actions", "greedy actions"),
 )
+LOGGED = ["steps", "undiscounted return", "goals reached", "goal actions", "greedy actions"]
 RUN = ("world", "agent", "seed")
 COLUMNS = (*RUN, "steps", *MEASURES)
 
@@ -168,7 +170,7 @@ def act(options: Options, world: str, agent: str, seed: int) -> bool:
         if agent == "repeat-like-q-map":
             if (model := find(options, world, MODEL, seed)) is None:
                 return False
-            command += [str(model)]
+            command += ["--repeat-like", str(model)]
         if "--jerk" in command:
             command += ["--steps", str(max(JERK_STEPS, options.steps))]
         command += ["--path", str(Path(options.path) / agent), "--no-videos"]
@@ -200,23 +202,17 @@ def measured(folder: Path, world: World, steps: int) -> list[list[float | None]]
             place[-1] = int((ROWS * floors + visits[:, 1]).max())
         best = scores["undiscounted return"][scores["steps"] <= moment].max()
         rows.append([moment, *place, best, (won["steps"] <= moment).sum(), *[None] * 4])
-    means = [
-        logged.loc[logged["steps"] <= steps, column].mean()
-        for logged, column in (
-            (log(folder, "learning"), "goals reached"),
-            (log(folder, "exploration"), "goal actions"),
-            (log(folder, "exploration"), "greedy actions"),
-        )
-    ]
-    rows[-1][-4:] = [kept(folder), *means]
+    chosen = pd.concat([log(folder, name) for name in ("learning", "exploration")])
+    means = chosen[chosen["steps"] <= steps].mean()
+    rows[-1][-4:] = [kept(folder), *means[LOGGED[-3:]]]
     return rows
 
 
 def log(folder: Path, name: str) -> pd.DataFrame:
-    """Return a log of a run, without rows if it has none."""
+    """Return the columns `LOGGED` of a log of a run, without rows if it has none."""
     path = folder / f"{name}.csv"
-    columns = ["steps", "undiscounted return", "goals reached"]
-    return pd.read_csv(path) if path.is_file() else pd.DataFrame(columns=columns, dtype=float)
+    logged = read_log(path) if path.is_file() else pd.DataFrame(dtype=float)
+    return logged.reindex(columns=LOGGED)
 
 
 def kept(folder: Path) -> float | None:
