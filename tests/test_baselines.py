@@ -173,7 +173,7 @@ class Corridor:
         return self.column >= self.pit or self.steps >= self.clock
 
 
-def play(policy: Jerk, level: Corridor) -> list[int]:
+def play(policy: Jerk | RepeatedActions, level: Corridor) -> list[int]:
     """Let a policy play an episode, as the agent does; return its actions."""
     level.begin()
     actions, over = [], False
@@ -218,17 +218,27 @@ def test_it_backs_off_for_70_steps_after_a_run_of_100_that_led_nowhere(
     assert actions == expected[:640]
 
 
-def test_what_is_kept_of_an_episode_ends_where_it_was_farthest() -> None:
-    policy, level = jerk_of(), Corridor(wall=20, clock=500)
-    actions = play(policy, level)
+def test_what_is_kept_of_an_episode_ends_where_it_was_farthest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(jerk, "JUMP_PROBA", 0.0)
+    policy = jerk_of()
+    play(policy, Corridor(wall=20, clock=150))
     (solution,) = policy.solutions
-    level.begin()
-    columns = [0]
-    for action in actions:
-        level.step(action)
-        columns.append(level.column)
-    assert solution.columns == [max(columns)]
-    assert solution.actions == actions[: columns.index(max(columns))]
+    assert solution.actions == [MOVES.right] * 19
+    assert solution.columns == [19]
+
+
+def test_a_replay_that_leads_on_is_a_solution_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jerk, "EXPLOIT_BIAS", 0.0)
+    policy = jerk_of()
+    play(policy, Corridor(clock=10))
+    monkeypatch.setattr(jerk, "EXPLOIT_BIAS", 1.0)
+    actions = play(policy, Corridor(clock=25))
+    first, second = policy.solutions
+    assert (first.columns, second.columns) == ([10, 10], [25])
+    assert second.actions == actions
+    assert actions[:10] == first.actions
 
 
 def test_a_replay_repeats_the_best_prefix_and_goes_on_from_there(
@@ -285,17 +295,18 @@ def test_it_replays_a_quarter_of_the_episodes_at_first_and_all_in_the_end(
 
 @pytest.mark.parametrize("options", [{"jerk": True}, {"repeat": [2, 8], "single": 0.1}])
 def test_it_goes_on_where_it_stopped(options: dict[str, object]) -> None:
-    config = TrainingConfig(dqn=False, qmap=False, envs=2, steps=5000, **options)
-    policies = make_baselines(config, NAMES)
-    again = make_baselines(config, NAMES)
+    config = TrainingConfig(dqn=False, qmap=False, envs=2, steps=2000, **options)
+    policies, again = (make_baselines(config, NAMES) for _ in range(2))
     assert not np.array_equal(taken(policies[0], 300), taken(policies[1], 300))
-    for policy in policies:
-        for _ in range(3):
-            policy.end_episode(HERE)
-            taken(policy, 77)
+    levels = [Corridor(clock=clock) for clock in (25, 35, 30, 20, 40)] * 4
     for policy, twin in zip(policies, again, strict=True):
+        for level in levels:
+            play(policy, level)
+        taken(policy, 7)
         twin.restore(policy.state())
-        assert taken(policy, 500).tolist() == taken(twin, 500).tolist()
+        assert taken(policy, 3).tolist() == taken(twin, 3).tolist()
+        for level in levels:
+            assert play(policy, level) == play(twin, level)
 
 
 def test_the_published_policy_acts_where_no_baseline_is_asked_for() -> None:
