@@ -1,8 +1,10 @@
-"""How far agents get in a game: `python -m benchmarks.exploration`.
+"""How far agents get, beside agents that learn nothing: `python -m benchmarks.exploration`.
 
-Each agent is trained with each seed in a process of its own, with the published schedules, and
-stopped early, when nearly every step still explores; what it found goes into one table. A run that
-is already there is not repeated, so that the comparison can be interrupted and go on later.
+Each agent acts in each world with each seed in a process of its own. Those that learn follow the
+published schedules and are stopped early, when nearly every step still explores. What they visited
+goes into one table. A run that is in it is not repeated and one that is too short goes on, so that
+the comparison can be interrupted; `--only-there` takes what is there and says what is missing.
+`--pictures` draws the coverage against the steps.
 """
 
 from __future__ import annotations
@@ -14,83 +16,275 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from benchmarks.result_table import add_run, read_table, rows_of
+from qmap.baselines.kept_actions import load_kept_actions
 from qmap.utils.command_line import option, parse, run
+from qmap.utils.curves import student_interval
 from qmap.utils.errors import UserError
+from qmap.utils.files import atomic_file
+from qmap.utils.plot import PlotOptions, draw_figure
+from qmap.utils.run_logs import read_log
 from qmap.utils.visits import load_rows
 
+NOTHING_LEARNED = ["--no-qmap", "--no-dqn"]
+CONTROLS = {
+    "random": [],
+    "repeat-4": ["--repeat", "4"],
+    "repeat-2-8": ["--repeat", "2", "8", "--single", "0.1"],
+    # An action that is kept with probability 7/8 is kept for 8 steps on average.
+    "repeat-geometric-8": ["--sticky", "0.875"],
+    "repeat-15-30": ["--repeat", "15", "30"],
+    "repeat-like-q-map": [],  # --repeat-like and the run of MODEL with the same seed
+    "jerk": ["--jerk"],
+    "jerk-sticky": ["--jerk", "--sticky", "0.25"],
+}
 AGENTS = {
-    "random": ["--no-qmap", "--no-dqn"],
+    **{agent: NOTHING_LEARNED + options for agent, options in CONTROLS.items()},
     "dqn": ["--no-qmap"],
     "q-map+dqn": [],
 }
+MODEL = "q-map+dqn"
+JERK_STEPS = 100_000  # over which JERK comes to replay only
+EVERY = 5_000  # steps between two points of a curve
 
-COLUMNS = ("game", "level", "agent", "seed", "steps", "distinct cells", "farthest column")
+MEASURES = (
+    *("distinct cells", "rooms", "farthest column", "deepest row", "best return", "won episodes"),
+    *("steps kept", "goals reached", "goal actions", "greedy actions"),
+)
+LOGGED = ["steps", "undiscounted return", "goals reached", "goal actions", "greedy actions"]
+RUN = ("world", "agent", "seed")
+COLUMNS = (*RUN, "steps", *MEASURES)
+
+
+@dataclass(frozen=True)
+class World:
+    """A world that is explored.
+
+    Attributes:
+        program: that trains in it.
+        options: of the program.
+        won_episodes: what they are called that completed the level or found what is hard to find.
+        won_return: the return of these, None where the run has a log of them.
+        first_rooms: of each floor below the first, if rooms lie above each other.
+    """
+
+    program: str
+    options: tuple[str, ...] = ()
+    won_episodes: str = "flags"
+    won_return: float | None = None
+    first_rooms: tuple[int, ...] = ()
+
+
+WORLDS = {
+    **{
+        f"foxglove_{level}": World("qmap.train_mario", ("--game", "foxglove", "--level", level))
+        for level in ("1.1", "2.1")
+    },
+    "montezuma": World(
+        "qmap.train_montezuma", won_episodes="keys", won_return=100.0, first_rooms=(3, 8, 15)
+    ),
+}
+ROWS = 28  # of a room that lies above others
 
 
 @dataclass(frozen=True)
 class Options:
     """What is compared."""
 
-    game: str = option("foxglove", "the game")
-    level: str = option("1.1", "its level", metavar="W.L")
-    steps: int = option(30_000, "steps of each run", minimum=1)
-    seeds: int = option(3, "seeds of each agent", minimum=1)
+    worlds: list[str] = option(list(WORLDS), "the worlds", nargs="+", choices=tuple(WORLDS))
     agents: list[str] = option(list(AGENTS), "the agents", nargs="+", choices=tuple(AGENTS))
+    steps: int = option(100_000, f"steps of each run, in multiples of {EVERY}", minimum=EVERY)
+    seeds: int = option(3, "seeds of each agent", minimum=1)
+    only_there: bool = option(False, "run nothing")
     path: str = option("qmap_results/exploration", "folder of the runs", metavar="DIR")
     results: str = option("qmap_results/exploration.csv", "table of what they found", metavar="CSV")
+    pictures: str | None = option(
+        None, "draw the cells against the steps, DIR/WORLD.png", metavar="DIR"
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run what is missing, then print the table."""
+    """Run what is missing, then print the tables."""
     options = parse(Options, __doc__.splitlines()[0], arguments, "python -m benchmarks.exploration")
-    print(f"{options.game} {options.level}, {options.steps:,} steps, {options.seeds} seeds")
-    print(f"{'agent':10} {'distinct cells':>24} {'farthest column':>24}")
-    for agent in options.agents:
-        cells, columns = np.array(
-            [reached(options, agent, seed) for seed in range(options.seeds)], float
-        ).T
-        print(f"{agent:10} {spread(cells):>24} {spread(columns):>24}", flush=True)
+    if options.steps % EVERY:
+        raise UserError(f"--steps {options.steps}: expected a multiple of {EVERY:,}")
+    for name in options.worlds:
+        found = {}
+        for agent in options.agents:
+            runs = [explored(options, name, agent, seed) for seed in range(options.seeds)]
+            found[agent] = pd.concat(runs)
+        for line in table(name, found, options):
+            print(line, flush=True)
+        if options.pictures and any(map(len, found.values())):
+            draw(options, name, found)
 
 
-def reached(options: Options, agent: str, seed: int) -> tuple[int, int]:
-    """Return how many cells of the goal grid a run visited, and the last column among them."""
-    values = (options.game, options.level, agent, seed, options.steps)
-    run = dict(zip(COLUMNS, values, strict=False))
-    known = rows_of(read_table(Path(options.results), COLUMNS), **run)
-    if len(known):
-        return int(known["distinct cells"].iloc[-1]), int(known["farthest column"].iloc[-1])
-    if (coords := find(options, agent, seed)) is None:
-        train(options, agent, seed)
-        coords = find(options, agent, seed)
-    if coords is None:
-        raise UserError(f"the run of {agent} with seed {seed} left no coords in {options.path}")
-    rows = load_rows(coords)
-    found = len(rows), int(rows[:, 2].max())
-    add_run(Path(options.results), COLUMNS, run, [found])
-    return found
+def explored(options: Options, world: str, agent: str, seed: int) -> pd.DataFrame:
+    """Return the rows of a run in the table, after it was made if it is not there.
+
+    Raises:
+        UserError: it fails.
+    """
+    run = dict(zip(RUN, (world, agent, seed), strict=True))
+    path = Path(options.results)
+    rows = rows_of(read_table(path, COLUMNS), **run)
+    if options.steps not in set(rows["steps"]):
+        folder = find(options, world, agent, seed)
+        if folder is None and not options.only_there and act(options, world, agent, seed):
+            folder = find(options, world, agent, seed)
+        if folder is not None:
+            add_run(path, COLUMNS, run, measured(folder, WORLDS[world], options.steps))
+            rows = rows_of(read_table(path, COLUMNS), **run)
+    ends = options.steps in set(rows["steps"])
+    return rows[rows["steps"] <= options.steps] if ends else rows[:0]
 
 
-def find(options: Options, agent: str, seed: int) -> Path | None:
-    """Return the coordinates of a run that is complete, None if there is none."""
-    folder = Path(options.path) / f"{options.game}_{options.level}" / agent
-    found = sorted(folder.glob(f"seed-{seed}_*/coords/step_{options.steps}.npy"))
-    return found[-1] if found else None
+def find(options: Options, world: str, agent: str, seed: int, steps: str = "") -> Path | None:
+    """Return the folder of a run that has come so far, None if there is none.
+
+    Args:
+        options: where to look, and for how many steps.
+        world: name of the world.
+        agent: name of the agent.
+        seed: of the run.
+        steps: "*" for a run of any length.
+    """
+    runs = Path(options.path) / agent / world
+    found = runs.glob(f"*/seed-{seed}_*/coords/step_{steps or options.steps}.npy")
+    return max((file.parents[1] for file in found), default=None)
 
 
-def train(options: Options, agent: str, seed: int) -> None:
-    """Train an agent in a process of its own, as a user would."""
-    command = [sys.executable, "-m", "qmap.train_mario", "--game", options.game]
-    command += ["--level", options.level, "--seed", str(seed), "--path", options.path]
-    command += ["--stop-at", str(options.steps), "--no-videos", *AGENTS[agent]]
+def act(options: Options, world: str, agent: str, seed: int) -> bool:
+    """Let an agent act in a process of its own, as a user would; False if it lacks its model.
+
+    Raises:
+        UserError: it fails.
+    """
+    command = [sys.executable, "-m", WORLDS[world].program, "--stop-at", str(options.steps)]
+    if (shorter := find(options, world, agent, seed, "*")) is not None:
+        command += ["--resume", str(shorter)]
+    else:
+        command += [*WORLDS[world].options, *AGENTS[agent], "--seed", str(seed)]
+        if agent == "repeat-like-q-map":
+            if (model := find(options, world, MODEL, seed)) is None:
+                return False
+            command += ["--repeat-like", str(model)]
+        if "--jerk" in command:
+            command += ["--steps", str(max(JERK_STEPS, options.steps))]
+        command += ["--path", str(Path(options.path) / agent), "--no-videos"]
+        command += ["--checkpoint-every", str(EVERY), "--keep", "1"]
     if subprocess.run(command, check=False).returncode != 0:
-        raise UserError(f"training {agent} with seed {seed} failed, see above")
+        raise UserError(f"{agent} in {world} with seed {seed} failed, see above")
+    return True
 
 
-def spread(values: np.ndarray) -> str:
-    """Return the mean and the single values."""
-    return f"{values.mean():,.0f} ({', '.join(f'{value:.0f}' for value in values)})"
+def measured(folder: Path, world: World, steps: int) -> list[list[float | None]]:
+    """Return a row for each moment up to `steps` from which a run has its visits: `COLUMNS` from 4.
+
+    How it chose its actions, on average over the run, stands in the last of them.
+    """
+    moments = sorted(int(file.stem.removeprefix("step_")) for file in folder.glob("coords/*.npy"))
+    scores = pd.concat([log(folder, name) for name in ("score", "unfinished")])
+    won = log(folder, "completed")
+    if world.won_return is not None:
+        won = scores[scores["undiscounted return"] >= world.won_return]
+    rows: list[list[float | None]] = []
+    for moment in moments:
+        if moment > steps:
+            break
+        visits = load_rows(folder / "coords" / f"step_{moment}.npy")
+        rooms = visits[:, 0]
+        place = [len(visits), len(set(rooms.tolist())), int(visits[:, 2].max()), None]
+        if world.first_rooms:
+            floors = np.searchsorted(world.first_rooms, rooms, side="right")
+            place[-1] = int((ROWS * floors + visits[:, 1]).max())
+        best = scores["undiscounted return"][scores["steps"] <= moment].max()
+        rows.append([moment, *place, best, (won["steps"] <= moment).sum(), *[None] * 4])
+    chosen = pd.concat([log(folder, name) for name in ("learning", "exploration")])
+    means = chosen[chosen["steps"] <= steps].mean()
+    rows[-1][-4:] = [kept(folder), *means[LOGGED[-3:]]]
+    return rows
+
+
+def log(folder: Path, name: str) -> pd.DataFrame:
+    """Return the columns `LOGGED` of a log of a run, without rows if it has none."""
+    path = folder / f"{name}.csv"
+    logged = read_log(path) if path.is_file() else pd.DataFrame(dtype=float)
+    return logged.reindex(columns=LOGGED)
+
+
+def kept(folder: Path) -> float | None:
+    """Return for how many steps a run kept its actions, on average; None if it did not say."""
+    try:
+        lengths, counts = load_kept_actions(folder).T
+    except UserError:
+        return None
+    return float(lengths @ counts / counts.sum())
+
+
+def table(world: str, found: dict[str, pd.DataFrame], options: Options) -> list[str]:
+    """Return the lines of the table of a world, and of what is missing.
+
+    Args:
+        world: its name.
+        found: of each agent, rows of `COLUMNS` of all of its runs.
+        options: what was to be compared.
+    """
+    ends = {agent: rows[rows["steps"] == options.steps] for agent, rows in found.items()}
+    there = {agent: rows for agent, rows in ends.items() if len(rows)}
+    measures = [
+        name for name in MEASURES if any(rows[name].notna().any() for rows in there.values())
+    ]
+    means = {agent: rows["distinct cells"].mean() for agent, rows in there.items()}
+    best = max((mean for agent, mean in means.items() if agent in CONTROLS), default=np.nan)
+    titles = [WORLDS[world].won_episodes if name == "won episodes" else name for name in measures]
+    lines = [f"{world}, {options.steps:,} steps", ""]
+    if there:
+        lines += [f"| | of the best control | {' | '.join(titles)} |"]
+        lines += ["|---" * (len(titles) + 2) + "|"]
+    for agent, rows in there.items():
+        cells = [shown(rows[measure].to_numpy(float)) for measure in measures]
+        lines.append(f"| {agent} | {means[agent] / best:.2f} | {' | '.join(cells)} |")
+    missing = [
+        f"{agent} ({options.seeds - len(rows)} of {options.seeds} seeds)"
+        for agent, rows in ends.items()
+        if len(rows) < options.seeds
+    ]
+    return [*lines, "", *([f"missing: {', '.join(missing)}", ""] if missing else [])]
+
+
+def shown(values: np.ndarray) -> str:
+    """Return the mean with its 95 percent interval by Student's t, and the single values."""
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return ""
+    digits = 0 if (values == values.round()).all() else 2
+    interval = ""
+    if len(values) > 1:
+        low, high = student_interval(values, 95)
+        interval = f" ± {(high - low) / 2:,.{digits}f}"
+    mean = f"{values.mean():,.{digits}f}"
+    return f"{mean}{interval} ({', '.join(f'{value:,.{digits}f}' for value in values)})"
+
+
+def draw(options: Options, world: str, found: dict[str, pd.DataFrame]) -> None:
+    """Draw how many cells the agents had visited after so many steps."""
+    curves = {
+        agent: {
+            f"seed-{seed}": run[["steps", "distinct cells"]] for seed, run in rows.groupby("seed")
+        }
+        for agent, rows in found.items()
+        if len(rows)
+    }
+    several = any(len(runs) > 1 for runs in curves.values())
+    plot = PlotOptions(interval=95.0 if several else None)
+    figure = draw_figure(world, "coverage", curves, plot)
+    path = Path(options.pictures) / f"{world}.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_file(path) as file:
+        figure.savefig(file, format="png", dpi=150)
 
 
 if __name__ == "__main__":

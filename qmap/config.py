@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from qmap.agents.published import GAMES
+from qmap.baselines.kept_actions import load_kept_actions
 from qmap.utils import command_line
 from qmap.utils.command_line import option, options_of, shown
 from qmap.utils.errors import UserError
@@ -34,6 +35,8 @@ of_machine = partial(option, group=GROUPS[6])
 # turns this attribute off.
 WITHOUT = {
     "learns": "--no-dqn and --no-qmap",
+    "acts_at_random": "a DQN or a Q-map",
+    "keeps_actions": "actions that are kept for one step",
     "uses_targets": "--no-dqn and --no-double",
     "prioritizes": "--alpha 0",
     "copies": "--soft-target",
@@ -199,6 +202,9 @@ class TrainingConfig(QMapOptions):
     steps: int = of_learning(
         5_000_000, "agent steps to train for; all schedules span them", minimum=1
     )
+    sticky: float = of_learning(
+        0.0, "probability that a step takes the action before instead", minimum=0, below=1
+    )
     # Exploration.
     first_exploration: float = of_exploration(
         1.0, "share of exploring steps at first", needs=["dqn"], minimum=0, maximum=1
@@ -229,6 +235,32 @@ class TrainingConfig(QMapOptions):
     )
     timer_bonus: float = of_exploration(
         0.5, "share of extra steps allowed to reach a goal", needs=["qmap"], minimum=0
+    )
+    # Exploration without a DQN and a Q-map: what these have to be better than.
+    repeat: list[int] = of_exploration(
+        [1],
+        "steps that a random action is kept; of two numbers, anything from one to the other",
+        needs=["acts_at_random"],
+        nargs="+",
+        minimum=1,
+    )
+    repeat_like: str | None = of_exploration(
+        None,
+        "keep random actions for as long as this run kept its own",
+        needs=["acts_at_random"],
+        metavar="RUN_DIR",
+    )
+    single: float = of_exploration(
+        0.0,
+        "share of steps, while an action is kept, with a random one of their own",
+        needs=["acts_at_random", "keeps_actions"],
+        minimum=0,
+        maximum=1,
+    )
+    jerk: bool = of_exploration(
+        False,
+        "run right with jumps, back off, replay the best: the Retro Contest's baseline",
+        needs=["acts_at_random"],
     )
     # Q-map.
     model: str = of_q_map(
@@ -307,6 +339,16 @@ class TrainingConfig(QMapOptions):
         return self.dqn or self.qmap
 
     @property
+    def acts_at_random(self) -> bool:
+        """Whether nothing is learned."""
+        return not self.learns
+
+    @property
+    def keeps_actions(self) -> bool:
+        """Whether a random action is kept for longer than a step."""
+        return self.repeat != [1] or self.repeat_like is not None
+
+    @property
     def uses_targets(self) -> bool:
         """Whether a target network is ever asked: the Q-map alone asks it in double Q-learning."""
         return self.dqn or self.double
@@ -321,6 +363,15 @@ class TrainingConfig(QMapOptions):
         super().check()
         if self.min_goal > self.max_goal:
             raise UserError(f"--min-goal {self.min_goal} is above --max-goal {self.max_goal}")
+        if len(self.repeat) > 2 or self.repeat != sorted(self.repeat):
+            raise UserError(
+                f"--repeat {' '.join(map(str, self.repeat))}: expected a number of steps, or the "
+                "fewest and the most"
+            )
+        if self.jerk + (self.repeat != [1]) + (self.repeat_like is not None) > 1:
+            raise UserError("--jerk, --repeat and --repeat-like exclude each other: keep one")
+        if self.repeat_like is not None:
+            load_kept_actions(Path(self.repeat_like))
         needed = (self.stack - 1) * self.skip + 2
         if self.learns and self.replay // self.envs < needed:
             raise UserError(
@@ -335,7 +386,7 @@ class TrainingConfig(QMapOptions):
         if self.stop_at is not None and self.stop_at > self.steps:
             yield f"--stop-at {self.stop_at:,} does nothing: the run ends at --steps {self.steps:,}"
         if not self.learns:
-            yield "with --no-dqn and --no-qmap the agent is random and learns nothing"
+            yield "with --no-dqn and --no-qmap the agent learns nothing"
         elif starts > end:
             yield f"nothing is learned: --learning-starts {starts:,} is beyond the end at {end:,}"
         elif self.qmap and 2 * starts >= end:

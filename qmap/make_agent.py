@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from qmap.agents.agent import Agent
 from qmap.agents.dqn import DQNLearner
-from qmap.agents.exploration import GoalPolicy
+from qmap.agents.exploration import GoalPolicy, Policy
 from qmap.agents.means import Means
 from qmap.agents.priorities import Priorities
 from qmap.agents.published import dqn_maker, q_frames_maker
 from qmap.agents.q_map import QMapLearner
 from qmap.agents.replay import Replay
+from qmap.baselines.make_baselines import baseline_name
 from qmap.config import TrainingConfig
 from qmap.utils import streams
 from qmap.utils.errors import UserError
@@ -24,6 +27,7 @@ def make_agent(
     frame_shape: tuple[int, int, int],
     coords_shape: tuple[int, int],
     n_actions: int,
+    baselines: Sequence[Policy] = (),
 ) -> Agent:
     """Make the agent that the options describe.
 
@@ -33,6 +37,7 @@ def make_agent(
         frame_shape: (height, width, channels) of a frame.
         coords_shape: (rows, cols) of the on-screen goal grid.
         n_actions: number of actions.
+        baselines: who acts in each copy of the world, if not the published policy.
 
     Raises:
         UserError: the goal grid is not what the Q-frame network gives for such frames, or there
@@ -78,7 +83,7 @@ def make_agent(
     )
 
     acting, means = streams.generator(config.seed, "acting"), Means()
-    policies = [
+    policies = baselines or [
         GoalPolicy(
             coords_shape,
             n_actions,
@@ -161,6 +166,6 @@ def check_grid(
 
 
 def agent_name(config: TrainingConfig) -> str:
-    """Name of the agent in the results: "q-map+dqn", "q-map", "dqn" or "random"."""
+    """Name of the agent in the results: "q-map+dqn", "q-map", "dqn", "random", "jerk"..."""
     parts = ["q-map"] * config.qmap + ["dqn"] * config.dqn
-    return "+".join(parts) or "random"
+    return "+".join(parts) or baseline_name(config)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
+import gymnasium
 import numpy as np
 
 from qmap.agents.agent import Agent
+from qmap.baselines.kept_actions import KeptActions
+from qmap.baselines.make_baselines import make_baselines
 from qmap.config import TrainingConfig
 from qmap.envs.contract import EnvironmentFailure
 from qmap.envs.coordinates_watch import CoordinatesWatch
@@ -38,11 +42,17 @@ def train(config: TrainingConfig, experiment: Experiment, program: str) -> int:
     """
     with Run(config, program, f"Q-map: {experiment.name}") as run:
         seeds = [streams.number(config.seed, "environments", env) for env in range(config.envs)]
-        envs = run.closing(
-            Envs(experiment.make_env, config.envs, seeds=seeds, timeout=config.env_timeout)
-        )
+        make_env = experiment.make_env
+        if config.sticky:
+            make_env = partial(make_sticky, make_env, config.sticky)
+        envs = run.closing(Envs(make_env, config.envs, seeds=seeds, timeout=config.env_timeout))
         agent = make_agent(
-            config, experiment.dqn, envs.frame_shape, envs.coords_shape, envs.n_actions
+            config,
+            experiment.dqn,
+            envs.frame_shape,
+            envs.coords_shape,
+            envs.n_actions,
+            make_baselines(config, envs.action_names),
         )
         run.load_weights(agent.restore_weights)
         if run.interrupted:
@@ -56,6 +66,11 @@ def train(config: TrainingConfig, experiment: Experiment, program: str) -> int:
             training.step()
         training.logs.unfinished(training.episodes)
     return run.status
+
+
+def make_sticky(make_env: Callable[[], gymnasium.Env], probability: float) -> gymnasium.Env:
+    """Make an environment that takes the action before instead of the next with a probability."""
+    return gymnasium.wrappers.StickyAction(make_env(), probability)
 
 
 class Training:
@@ -87,13 +102,15 @@ class Training:
         self.episodes = Episodes(config.envs, config.dqn_gamma)
         self.watch = CoordinatesWatch()
         self.maps = Maps(run.warnings, envs.cell_shape)
+        self.kept = KeptActions(config.envs)
         # Only the first copy's screen is recorded: the others need not send theirs.
         envs.recording = config.videos or run.window is not None
         run.attach("agent", agent)
         run.attach("episodes", self.episodes)
         run.attach("maps", self.maps)
+        run.attach("kept", self.kept)
         run.attach("envs", self)
-        run.at_checkpoints = lambda: self.maps.save(run.folder, run.step)
+        run.at_checkpoints = self._save_counts
         if not run.resume():
             self._begin(np.ones(config.envs, bool), envs.reset())
         self.screen = envs.screen()
@@ -120,6 +137,7 @@ class Training:
             step = envs.step(actions)
         view = step.view
         agent.observe(actions, step.rewards, step.terminals, view.frames, view.coords)
+        self.kept.add(actions)
         self.run.advance(self.config.envs)
         self._look(view, first=0)
         episodes.add(step.rewards, view.distances, view.completed)
@@ -157,6 +175,7 @@ class Training:
     def _begin(self, begun: np.ndarray, view: View) -> None:
         """Begin an episode in each copy of the mask `begun`, whose first view this is."""
         envs = np.flatnonzero(begun)
+        self.kept.end(begun)
         self.agent.start(envs, view.frames, view.coords)
         self._look(view, first=envs[0])
 
@@ -186,6 +205,12 @@ class Training:
             elif self.maps.wants_screen(room, window):
                 self.screen = self.envs.screen()
             self.maps.see(room, window, self.screen)
+
+    def _save_counts(self) -> None:
+        """Write where the characters have been and how long actions were kept."""
+        self.maps.save(self.run.folder, self.run.step)
+        with self.run.warnings.tolerate("kept actions"):
+            self.kept.save(self.run.folder.path)
 
     def _show_progress(self) -> None:
         episodes = self.episodes

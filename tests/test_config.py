@@ -201,13 +201,13 @@ def test_what_does_not_fit_together_is_refused_wherever_it_stands(
         ),
         (
             "--no-dqn --no-qmap",
-            ["with --no-dqn and --no-qmap the agent is random and learns nothing"],
+            ["with --no-dqn and --no-qmap the agent learns nothing"],
         ),
         (
             "--no-dqn --no-qmap --batch 3 --steps 10",
             [
                 "--batch does nothing with --no-dqn and --no-qmap",
-                "with --no-dqn and --no-qmap the agent is random and learns nothing",
+                "with --no-dqn and --no-qmap the agent learns nothing",
             ],
         ),
         ("--steps 999", ["nothing is learned: --learning-starts 1,000 is beyond the end at 999"]),

@@ -10,7 +10,7 @@ import numpy as np
 
 from qmap.agents.acting import OnlineNetworks
 from qmap.agents.dqn import DQNLearner
-from qmap.agents.exploration import ExplorationBalance, GoalPolicy
+from qmap.agents.exploration import ExplorationBalance, Policy
 from qmap.agents.learner import FOLLOW_EVERY, followed
 from qmap.agents.means import Means
 from qmap.agents.q_map import QMapLearner
@@ -54,7 +54,7 @@ class Agent:
         settings: TrainingConfig,
         *,
         replay: Replay,
-        policies: Sequence[GoalPolicy],
+        policies: Sequence[Policy],
         q_map: QMapLearner | None,
         dqn: DQNLearner | None,
         acting: np.random.Generator,
@@ -101,7 +101,7 @@ class Agent:
     def start(self, envs: np.ndarray, frames: np.ndarray, coords: np.ndarray) -> None:
         """Begin an episode in each of `envs`: first frames (k, h, w, c) and coords (k, 3)."""
         for env in envs:
-            self.policies[env].end_goal(self.coords[env])
+            self.policies[env].end_episode(self.coords[env])
         self.replay.start(envs, frames, coords)
         self.coords[envs] = coords
 

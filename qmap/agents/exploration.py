@@ -8,7 +8,7 @@ tells what it needs, `act` takes what was asked for and returns the action.
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -36,6 +36,41 @@ class Goal(NamedTuple):
 
     row: int
     col: int
+
+
+class Policy(Protocol):
+    """Chooses the actions of one environment; `GoalPolicy` is the published one.
+
+    Attributes:
+        goal: where the character is going, None if nowhere.
+        kind: kind of the last step.
+    """
+
+    goal: Goal | None
+    kind: Kind
+
+    def plan(
+        self,
+        coords: np.ndarray,
+        *,
+        random_proba: float,
+        goal_proba: float,
+        use_q_map: bool,
+        use_dqn: bool,
+    ) -> Needs:
+        """Decide what kind of step comes next, and tell which Q-values that needs."""
+
+    def act(self, q_frames: np.ndarray | None, greedy_action: int | None) -> int:
+        """Return the action of the step, given what `plan` needs."""
+
+    def end_episode(self, coords: np.ndarray) -> None:
+        """Note that the episode ended at `coords`, (3,); called before the first one, too."""
+
+    def state(self) -> dict[str, Any]:
+        """Return what the next step depends on."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from what `state` returned."""
 
 
 class GoalPolicy:
@@ -107,6 +142,10 @@ class GoalPolicy:
                 self.means.add("believed steps", self.expected)
                 self.means.add("taken steps", self._timer_of(self.expected) - self.timer)
             self.drop_goal()
+
+    def end_episode(self, coords: np.ndarray) -> None:
+        """End the goal with the episode, whose character was last at `coords`, (3,)."""
+        self.end_goal(coords)
 
     def plan(
         self,

@@ -17,12 +17,13 @@ CONSUMERS = (
     "transitions",
     "evaluation",
     "benchmark",
+    "baselines",
 )
 
 
-def generator(seed: int, consumer: str) -> np.random.Generator:
+def generator(seed: int, consumer: str, index: int = 0) -> np.random.Generator:
     """Return the source of random numbers of one of `CONSUMERS` in the run with this seed."""
-    return np.random.default_rng(_sequence(seed, consumer))
+    return np.random.default_rng(_sequence(seed, consumer, index))
 
 
 def number(seed: int, consumer: str, index: int = 0) -> int:
