@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
@@ -274,6 +274,24 @@ class Run:
         self._saved_step = self.step
         seconds = time.monotonic() - started
         say(f"snapshot of step {self.step:,}: {size / 1e6:,.0f} MB in {seconds:.1f} s")
+
+    @contextmanager
+    def saved_if_the_world_fails(self) -> Iterator[None]:
+        """Save the run as it was before the step if the world fails in the block.
+
+        Raises:
+            UserError: it failed; the message says how to go on.
+        """
+        try:
+            yield
+        except (EnvironmentFailure, UserError) as error:
+            if isinstance(error, EnvironmentFailure):
+                say(error.traceback.rstrip())
+            self.save_snapshot()
+            raise UserError(
+                f"{error}; the run is saved as of step {self.step:,}, when the world is mended go "
+                f"on with: {self.folder.resume_command}"
+            ) from error
 
     def _save_checkpoint(self) -> None:
         """Write the networks for `--load`, remove the oldest ones, and what comes with them."""

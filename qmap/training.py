@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-import gymnasium
 import numpy as np
 
 from qmap.agents.agent import Agent
 from qmap.baselines.kept_actions import KeptActions
 from qmap.baselines.make_baselines import make_baselines
 from qmap.config import TrainingConfig
-from qmap.envs.contract import EnvironmentFailure
 from qmap.envs.coordinates_watch import CoordinatesWatch
+from qmap.envs.make_env import make_sticky
 from qmap.envs.vector import Envs, View
 from qmap.experiment import Episodes, Experiment
 from qmap.logs import Logs
@@ -24,8 +21,7 @@ from qmap.maps import Maps
 from qmap.recording import make_recording
 from qmap.run import Run
 from qmap.utils import streams
-from qmap.utils.errors import UserError
-from qmap.utils.terminal import say, warn
+from qmap.utils.terminal import warn
 
 EXPLORATION_EVERY = 100  # steps
 LEARNING_EVERY = 100  # trainings
@@ -66,11 +62,6 @@ def train(config: TrainingConfig, experiment: Experiment, program: str) -> int:
             training.step()
         training.logs.unfinished(training.episodes)
     return run.status
-
-
-def make_sticky(make_env: Callable[[], gymnasium.Env], probability: float) -> gymnasium.Env:
-    """Make an environment that takes the action before instead of the next with a probability."""
-    return gymnasium.wrappers.StickyAction(make_env(), probability)
 
 
 class Training:
@@ -133,7 +124,7 @@ class Training:
         agent, envs, episodes, logs = self.agent, self.envs, self.episodes, self.logs
         actions = agent.act()
         self.recording.add(episodes.under_way[0], self.screen, int(actions[0]))
-        with saved_if_it_fails(self.run):
+        with self.run.saved_if_the_world_fails():
             step = envs.step(actions)
         view = step.view
         agent.observe(actions, step.rewards, step.terminals, view.frames, view.coords)
@@ -145,7 +136,7 @@ class Training:
         ended = step.terminals | step.truncations
         if ended.any():
             self._end_episodes(np.flatnonzero(ended))
-            with saved_if_it_fails(self.run):
+            with self.run.saved_if_the_world_fails():
                 first_view = envs.restart(ended)
             self._begin(ended, first_view)
             if ended[0]:
@@ -219,22 +210,3 @@ class Training:
             f"episode {episodes.newest}, last {episodes.last_return:g}, best {best:g}, "
             f"exploring {self.agent.balance.exploring:.0%}"
         )
-
-
-@contextmanager
-def saved_if_it_fails(run: Run) -> Iterator[None]:
-    """Save the run as it was before the step if the world fails in the block.
-
-    Raises:
-        UserError: it failed; the message says how to go on.
-    """
-    try:
-        yield
-    except (EnvironmentFailure, UserError) as error:
-        if isinstance(error, EnvironmentFailure):
-            say(error.traceback.rstrip())
-        run.save_snapshot()
-        raise UserError(
-            f"{error}; the run is saved as of step {run.step:,}, when the world is mended go on "
-            f"with: {run.folder.resume_command}"
-        ) from error

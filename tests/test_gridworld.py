@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import warnings
 from collections import deque
 from collections.abc import Callable
@@ -337,20 +336,3 @@ def test_levels_that_cannot_be_used_are_refused_in_one_line(tmp_path: Path) -> N
             GridWorldEnv(level)
         assert words in str(caught.value)
         assert "\n" not in str(caught.value)
-
-
-def test_true_q_frames_of_three_levels_take_less_than_three_seconds() -> None:
-    start = time.perf_counter()
-    for name in shipped_levels():
-        level = load_level(name)
-        true_q_frames(level, np.arange(len(level.positions)), 0.9)
-    assert time.perf_counter() - start < 3
-
-
-def test_thousands_of_moves_are_sampled_at_once_quickly() -> None:
-    level = load_level("level1")
-    generator = np.random.default_rng(0)
-    level.sample_moves(generator, 1)
-    start = time.perf_counter()
-    level.sample_moves(generator, 10_000)
-    assert time.perf_counter() - start < 0.5

@@ -115,3 +115,8 @@ def _shown(env: str, what: str, call: Callable[[], Any]) -> Any:
             f"{env}: {what} raised {type(error).__name__}: {' '.join(str(error).split())} (its "
             "traceback is above)"
         ) from error
+
+
+def make_sticky(make_env: Callable[[], gymnasium.Env], probability: float) -> gymnasium.Env:
+    """Make an environment that takes the action before instead of the next with a probability."""
+    return gymnasium.wrappers.StickyAction(make_env(), probability)
