@@ -35,7 +35,7 @@ CONTROLS = {
     "repeat-2-8": ["--repeat", "2", "8", "--single", "0.1"],
     # An action that is kept with probability 7/8 is kept for 8 steps on average.
     "repeat-geometric-8": ["--sticky", "0.875"],
-    "repeat-15-30": ["--repeat", "15", "30"],
+    "repeat-15-30": ["--repeat", "15", "30", "--single", "0.1"],
     "repeat-like-q-map": [],  # --repeat-like and the run of MODEL with the same seed
     "jerk": ["--jerk"],
     "jerk-sticky": ["--jerk", "--sticky", "0.25"],
@@ -270,7 +270,7 @@ def shown(values: np.ndarray) -> str:
 
 
 def draw(options: Options, world: str, found: dict[str, pd.DataFrame]) -> None:
-    """Draw how many cells the agents had visited after so many steps."""
+    """Draw how many cells the agents had visited after so many steps, mean and deviation."""
     curves = {
         agent: {
             f"seed-{seed}": run[["steps", "distinct cells"]] for seed, run in rows.groupby("seed")
@@ -278,9 +278,7 @@ def draw(options: Options, world: str, found: dict[str, pd.DataFrame]) -> None:
         for agent, rows in found.items()
         if len(rows)
     }
-    several = any(len(runs) > 1 for runs in curves.values())
-    plot = PlotOptions(interval=95.0 if several else None)
-    figure = draw_figure(world, "coverage", curves, plot)
+    figure = draw_figure(world, "coverage", curves, PlotOptions(extrema=False))
     path = Path(options.pictures) / f"{world}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_file(path) as file:

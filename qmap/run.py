@@ -187,8 +187,10 @@ class Run:
         Raises:
             UserError: it cannot be written, or is not what `columns` says.
         """
-        # A run that died before its first snapshot begins again, and so do its logs.
-        resume_at = (self._saved_step or 0) if self.config.resume else None
+        resume_at = None
+        if self.config.resume:
+            # A run that died before its first snapshot begins again: no row stays, not of step 0.
+            resume_at = -1 if self._saved_step is None else self._saved_step
         if self.config.tensorboard and self._events is None:
             from qmap.utils.tensorboard import EventWriter
 

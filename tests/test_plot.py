@@ -481,3 +481,13 @@ def test_the_help_has_words_for_every_option(capsys: pytest.CaptureFixture[str])
         assert len(field.metadata["help"]) > 8
     for flag in ("--witout", "--no-averaged", "--interval PERCENT", "--iqm"):
         assert flag in said
+
+
+def test_tables_that_do_not_grow_with_the_steps_are_not_plotted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_log(tmp_path, "montezuma/dqn/seed-0", f"{SCORE}\n100,1,1,100\n")
+    make_log(tmp_path, "montezuma/dqn/seed-0", "steps kept,actions\n1,60\n", "kept_actions.csv")
+    logs, _ = read_logs(tmp_path, lambda run: True, None)
+    assert list(logs["montezuma"]) == ["score"]
+    assert capsys.readouterr().err == ""

@@ -48,7 +48,7 @@ class KeptActions:
             UserError: it cannot be written.
         """
         with atomic_file(folder / FILE) as file:
-            np.savetxt(file, self.table(), "%d", ",", header="steps,actions", comments="")
+            np.savetxt(file, self.table(), "%d", ",", header="steps kept,actions", comments="")
 
     def state(self) -> dict[str, np.ndarray]:
         """Return the counts, and what is being kept."""

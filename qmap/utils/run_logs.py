@@ -17,6 +17,10 @@ Agents = dict[str, dict[str, pd.DataFrame]]
 Logs = dict[str, dict[str, Agents]]
 
 
+# Tables of a run that do not grow with its steps.
+NOT_OVER_STEPS = {"kept_actions.csv"}
+
+
 def read_logs(
     folder: Path, wanted: Callable[[str], bool] = lambda place: True, max_step: int | None = None
 ) -> tuple[Logs, list[str]]:
@@ -34,6 +38,8 @@ def read_logs(
     left_out = set()
     for path in sorted(folder.glob("*/*/*/*.csv")):
         environment, agent, run, file_name = path.relative_to(folder).parts
+        if file_name in NOT_OVER_STEPS:
+            continue
         if not wanted(f"{agent}/{run}"):
             left_out.add(f"{environment}/{agent}/{run}")
             continue
