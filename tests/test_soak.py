@@ -53,8 +53,8 @@ def test_a_paused_process_stands_still_and_then_goes_on() -> None:
 
 
 def becomes(pid: int, *, stopped: bool) -> bool:
-    """Whether a process is stopped, or is not, within five seconds."""
-    deadline = time.monotonic() + 5.0
+    """Whether a process is stopped, or is not, within a minute."""
+    deadline = time.monotonic() + 60.0
     while time.monotonic() < deadline:
         if (psutil.Process(pid).status() == psutil.STATUS_STOPPED) == stopped:
             return True
@@ -62,8 +62,9 @@ def becomes(pid: int, *, stopped: bool) -> bool:
     return False
 
 
+@pytest.mark.slow
 def test_a_training_is_watched_and_ended(tmp_path: Path) -> None:
-    looks = watch(Options(minutes=0.3, every=1.0, replay=2000, game="montezuma"), tmp_path)
+    looks = watch(Options(minutes=1.0, every=1.0, replay=2000, game="montezuma"), tmp_path)
     assert len(looks) >= 2
     assert all(after.steps > before.steps for before, after in itertools.pairwise(looks))
     assert all(after.seconds > before.seconds for before, after in itertools.pairwise(looks))
