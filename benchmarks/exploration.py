@@ -44,6 +44,7 @@ AGENTS = {
     **{agent: NOTHING_LEARNED + options for agent, options in CONTROLS.items()},
     "dqn": ["--no-qmap"],
     "q-map+dqn": [],
+    "q-map+dqn-tuned": ["--recipe", "tuned"],
 }
 MODEL = "q-map+dqn"
 JERK_STEPS = 100_000  # over which JERK comes to replay only

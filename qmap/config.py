@@ -66,7 +66,11 @@ class RunOptions:
     render: bool = of_run(
         False, "show what the agent sees and believes in a window", may_differ=True
     )
-    tensorboard: bool = of_run(False, "write the logs as TensorBoard events too", may_differ=True)
+    tensorboard: bool = of_run(
+        False,
+        "write the logs as TensorBoard events too (to look at them: pip install tensorboard)",
+        may_differ=True,
+    )
     save_every: int = of_run(50_000, "steps between snapshots for --resume", minimum=1)
     keep: int = of_run(
         3,
