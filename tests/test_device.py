@@ -104,3 +104,18 @@ def test_bfloat16_learns_nearly_what_float32_learns() -> None:
     np.testing.assert_allclose(losses["bfloat16"], losses["float32"], rtol=0.05)
     for moments in learners["bfloat16"].optimizer.state().values():
         assert moments.dtype == np.float32
+
+
+def test_tensorflow_gets_no_more_threads_than_the_process_has_cores(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = {}
+    for kind in ("inter", "intra"):
+        name = f"set_{kind}_op_parallelism_threads"
+        monkeypatch.setattr(
+            tf.config.threading, name, lambda count, kind=kind: asked.update({kind: count})
+        )
+    for told, expected in (("1", (1, 1)), ("2", (2, 1)), ("9", (2, 4))):
+        monkeypatch.setenv("OMP_NUM_THREADS", told)
+        device.set_up(device="cpu")
+        assert (asked["inter"], asked["intra"]) == expected

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 
+from qmap.utils.cores import cores
 from qmap.utils.errors import UserError
 from qmap.utils.quiet import quiet
 from qmap.utils.terminal import say
@@ -28,7 +28,8 @@ def set_up(
 
     The networks are small and each training step has several passes that do not depend on each
     other. Running these side by side, each operation on its own core, wastes less than splitting
-    every small operation over all cores.
+    every small operation over all cores. Trainings that share a machine are told how many of its
+    cores are theirs, see `qmap.utils.cores`.
 
     Args:
         deterministic: make repeated runs equal bit for bit.
@@ -40,11 +41,11 @@ def set_up(
     Raises:
         UserError: a GPU is asked for, and there is none.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    threads = cores()
     # A process that has computed before, a notebook for one, keeps the threads that it has.
     with contextlib.suppress(RuntimeError):
-        tf.config.threading.set_inter_op_parallelism_threads(2)
-        tf.config.threading.set_intra_op_parallelism_threads(max(1, (cores or 1) // 2))
+        tf.config.threading.set_inter_op_parallelism_threads(min(2, threads))
+        tf.config.threading.set_intra_op_parallelism_threads(max(1, threads // 2))
     with quiet():
         gpus = tf.config.list_physical_devices("GPU")
     if device == "gpu" and not gpus:
