@@ -87,6 +87,7 @@ class Run:
         self._logs: list[CSVLogger] = []
         self._saved_step: int | None = None
         self._advanced = 0
+        self._at_end = False
         self._events: Any = None
         self._stack = ExitStack()
 
@@ -100,6 +101,7 @@ class Run:
             if config.resume:
                 self.folder = RunFolder(Path(config.resume), self.program)
                 stack.callback(self.folder.release)
+                stack.callback(self._finish)
             # A run that has snapshots goes on from these and no longer needs the checkpoint.
             if config.load and not (config.resume and snapshots.steps(self._snapshots)):
                 self._loaded = checkpoint.load(Path(config.load), "checkpoint")
@@ -116,6 +118,7 @@ class Run:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._at_end &= error is None
         self._stack.close()
         if isinstance(error, FloatingPointError):
             raise UserError(
@@ -164,6 +167,7 @@ class Run:
             self.folder = RunFolder.create(parent, config.seed, self.program)
             self._stack.callback(self.folder.release)
             self.folder.write_config(config)
+            self._stack.callback(self._finish)
 
     def attach(self, name: str, part: Part) -> None:
         """Save `part` with the run under this name, and restore it."""
@@ -241,6 +245,7 @@ class Run:
                     self._save_checkpoint()
             self.save_snapshot()
             self._save_checkpoint()
+        self._at_end = not self.interrupted
         if self.interrupted:
             say(f"stopped at {unit} {self.step:,}; go on with: {self.folder.resume_command}")
 
@@ -294,6 +299,11 @@ class Run:
                 f"{error}; the run is saved as of step {self.step:,}, when the world is mended go "
                 f"on with: {self.folder.resume_command}"
             ) from error
+
+    def _finish(self) -> None:
+        """Say so in the folder if the run has come to its end, after all files are closed."""
+        if self._at_end:
+            self.folder.finish(self.step)
 
     def _save_checkpoint(self) -> None:
         """Write the networks for `--load`, remove the oldest ones, and what comes with them."""

@@ -15,6 +15,7 @@ from qmap.config import RunOptions
 from qmap.run import Run
 from qmap.utils import checkpoint, snapshots
 from qmap.utils.errors import UserError
+from qmap.utils.run_folder import finished_at
 
 
 @dataclass(frozen=True)
@@ -173,3 +174,25 @@ def test_a_finished_run_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[st
     train(Config(path=str(tmp_path)))
     train(Config(path=str(tmp_path), resume=str(folder_of(tmp_path))))
     assert "is finished: all of its 40 steps are done" in capsys.readouterr().err
+
+
+def test_only_a_run_that_came_to_its_end_is_noted_as_finished(tmp_path: Path) -> None:
+    with pytest.raises(Death):
+        train(Config(path=str(tmp_path)), die_at=20)
+    folder = folder_of(tmp_path)
+    assert finished_at(folder) is None
+    train(Config(path=str(tmp_path), resume=str(folder)))
+    assert finished_at(folder) == 40
+
+
+def test_a_run_whose_last_words_fail_is_not_finished(tmp_path: Path) -> None:
+    def fail() -> None:
+        with Run(Config(path=str(tmp_path)), "qmap.test", "") as run:
+            run.open("world", "agent")
+            for _ in run.steps(4, "step"):
+                run.advance(2)
+            raise Death
+
+    with pytest.raises(Death):
+        fail()
+    assert finished_at(folder_of(tmp_path)) is None

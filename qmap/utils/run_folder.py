@@ -17,6 +17,7 @@ from qmap.utils.errors import UserError
 from qmap.utils.files import atomic_file, cannot
 
 CONFIG = "config.json"
+FINISHED = "finished"
 LOCK = ".lock"
 
 
@@ -102,9 +103,37 @@ class RunFolder:
             shutil.rmtree(self.path, ignore_errors=True)
             raise
 
+    def finish(self, step: int) -> None:
+        """Note that the run has come to its end, at this step, with all its files written.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        with atomic_file(self.path / FINISHED) as file:
+            file.write(f"{step}\n".encode())
+
     def release(self) -> None:
         """Let other processes have the folder."""
         self._lock.release()
+
+
+def in_use(folder: Path) -> bool:
+    """Tell whether a process is training in `folder`."""
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except (Timeout, OSError):
+        return True
+    lock.release()
+    return False
+
+
+def finished_at(folder: Path) -> int | None:
+    """Return the step at which the run in `folder` came to its end, None if it has not."""
+    try:
+        return int((folder / FINISHED).read_text())
+    except (OSError, ValueError):
+        return None
 
 
 def read_config(folder: Path, program: str) -> dict[str, Any]:
