@@ -45,6 +45,7 @@ setup(
         "pygame",
         "pillow>=10.1",
         "filelock",
+        'tomli; python_version < "3.11"',
     ],
     extras_require={"test": ["pytest", "pytest-timeout", "hypothesis", "psutil", "ruff"]},
 )

@@ -37,9 +37,12 @@ class EnvironmentConfig(TrainingConfig):
         find_file(self.env)
 
 
+CONFIG = EnvironmentConfig
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train as the command line says; return the exit status."""
-    config = parse(EnvironmentConfig, PROGRAM, __doc__, arguments)
+    config = parse(CONFIG, PROGRAM, __doc__, arguments)
     return train(config, make_experiment(config), PROGRAM)
 
 

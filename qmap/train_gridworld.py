@@ -13,11 +13,12 @@ from qmap.utils.interrupt import nothing_to_lose
 from qmap.utils.quiet import quiet
 
 PROGRAM = "qmap.train_gridworld"
+CONFIG = GridWorldConfig
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train as the command line says; return the exit status."""
-    config = parse(GridWorldConfig, PROGRAM, __doc__, arguments)
+    config = parse(CONFIG, PROGRAM, __doc__, arguments)
     train_level = load_level(config.train_level)
     test_levels = [load_level(level) for level in config.test_levels]
     names = [level.name for level in test_levels]

@@ -39,9 +39,12 @@ class MarioConfig(TrainingConfig):
         game.find_rom(game.find_folder(self.game_dir), self.rom)
 
 
+CONFIG = MarioConfig
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train as the command line says; return the exit status."""
-    config = parse(MarioConfig, PROGRAM, __doc__, arguments)
+    config = parse(CONFIG, PROGRAM, __doc__, arguments)
     return train(config, make_experiment(config), PROGRAM)
 
 

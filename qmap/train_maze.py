@@ -11,11 +11,12 @@ from qmap.utils.interrupt import nothing_to_lose
 from qmap.utils.quiet import quiet
 
 PROGRAM = "qmap.train_maze"
+CONFIG = MazeConfig
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train as the command line says; return the exit status."""
-    config = parse(MazeConfig, PROGRAM, __doc__, arguments)
+    config = parse(CONFIG, PROGRAM, __doc__, arguments)
     # Only now is TensorFlow loaded, which takes seconds.
     with quiet(), nothing_to_lose():
         from qmap.all_goals.training import train

@@ -13,11 +13,12 @@ from qmap.launch import train
 from qmap.utils import command_line
 
 PROGRAM = "qmap.train_montezuma"
+CONFIG = TrainingConfig
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train as the command line says; return the exit status."""
-    config = parse(TrainingConfig, PROGRAM, __doc__, arguments)
+    config = parse(CONFIG, PROGRAM, __doc__, arguments)
     return train(config, make_experiment(), PROGRAM)
 
 

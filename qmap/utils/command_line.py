@@ -118,9 +118,13 @@ class Option:
 
     def written(self, value: Any) -> str:
         """Return what is typed for the option to have this value."""
+        return " ".join(self.words(value))
+
+    def words(self, value: Any) -> list[str]:
+        """Return the same as the words of a command line."""
         if self.kind is bool:
-            return self.flag
-        return " ".join([self.flag, *map(str, value if self.listed else [value])])
+            return [self.flag]
+        return [self.flag, *map(str, value if self.listed else [value])]
 
     def read(self, text: str) -> Any:
         """Return the value, or one item of the list, that was typed.
