@@ -58,3 +58,34 @@ def test_equal_data_gives_equal_intervals() -> None:
     values = np.random.default_rng(0).normal(size=(6, 20))
     one, other = (curves.bootstrap_interval(values, 95) for _ in range(2))
     np.testing.assert_array_equal(one, other)
+
+
+@given(
+    st.lists(st.integers(0, 5), min_size=1, max_size=6),
+    st.lists(st.integers(0, 5), min_size=1, max_size=6),
+)
+@settings(max_examples=50, deadline=None)
+def test_the_probability_of_improvement_counts_pairs(one: list[int], other: list[int]) -> None:
+    pairs = list(itertools.product(one, other))
+    expected = sum(1.0 if a > b else 0.5 if a == b else 0.0 for a, b in pairs) / len(pairs)
+    found, low, high = curves.improvement([np.array(one)], [np.array(other)], 95)
+    assert found == pytest.approx(expected)
+    assert 0 <= low <= high <= 1
+    assert curves.improvement([np.array(other)], [np.array(one)], 95)[0] == pytest.approx(1 - found)
+
+
+def test_the_probability_of_improvement_is_the_mean_over_environments() -> None:
+    low, high = np.array([1.0, 2.0]), np.array([10.0, 20.0, 30.0])
+    assert curves.improvement([low, high], [high, low], 95)[0] == 0.5
+    assert curves.improvement([high, high], [low, low], 95) == (1.0, 1.0, 1.0)
+
+
+def test_the_interval_of_the_probability_of_improvement_draws_runs_of_both() -> None:
+    one, other = np.array([0.0, 2.0, 4.0, 6.0]), np.array([1.0, 3.0, 5.0])
+    drawn = [
+        np.mean([a > b for a in ours for b in theirs])
+        for ours in itertools.product(one, repeat=4)
+        for theirs in itertools.product(other, repeat=3)
+    ]
+    _, low, high = curves.improvement([one], [other], 80)
+    assert (low, high) == pytest.approx(tuple(np.percentile(drawn, [10, 90])), abs=0.09)
