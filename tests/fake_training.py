@@ -29,6 +29,7 @@ class FakeConfig(RunOptions):
 
     steps: int = of_run(20, "how far to count", minimum=1)
     pace: float = of_run(0.0, "seconds for a step", minimum=0)
+    world: str = of_run("fake", "what it is called in the results")
     scale: float = of_run(1.0, "what a step is worth")
     crash_at: int = of_run(0, "kill itself there, the first time", minimum=0)
     fail_at: int = of_run(0, "fail there, every time", minimum=0)
@@ -56,7 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             folder = RunFolder(Path(config.resume), PROGRAM)
         else:
             agent = f"scale-{config.scale:g}"
-            folder = RunFolder.create(Path(config.path) / "fake" / agent, config.seed, PROGRAM)
+            folder = RunFolder.create(
+                Path(config.path) / config.world / agent, config.seed, PROGRAM
+            )
             folder.write_config(config)
         snapshot = folder.path / "snapshot"
         step = int(snapshot.read_text()) if snapshot.exists() else 0

@@ -14,7 +14,7 @@ from qmap.sweep.table import Entry, Table, duration, rows, total
 
 
 def entry(seed: int = 0, state: str = "waiting", step: int = 0) -> Entry:
-    made = Entry(Job("fake", "fake_training", FakeConfig(steps=100, seed=seed)), state)
+    made = Entry(Job(("fake",), "fake_training", FakeConfig(steps=100, seed=seed)), state)
     made.progress.step = step
     return made
 

@@ -20,14 +20,20 @@ class Job:
     """A program and all its options.
 
     Attributes:
-        label: what the job shares with those that differ in the seed alone; names its folder.
+        parts: what the job shares with those that differ in the seed alone: the names of its
+            program and agent, the values of the axes.
         program: the module that is run, "qmap.train_mario" for one.
         config: its options; `path` is a folder for this label alone.
     """
 
-    label: str
+    parts: tuple[str, ...]
     program: str
     config: RunOptions
+
+    @property
+    def label(self) -> str:
+        """The parts in one word, the name of the job's folder."""
+        return "_".join(self.parts)
 
     @property
     def name(self) -> str:

@@ -95,10 +95,11 @@ def read_plan(
         parts = [program.rpartition(".")[2]] * (len(programs) > 1 or not agent)
         parts += [agent] * bool(agent)
         parts += [f"{name}={_written(value)}" for name, value in point.items()]
-        label = "_".join(re.sub(r"[^\w.+=-]", "-", part) for part in parts)
+        parts = [re.sub(r"[^\w.+=-]", "-", part) for part in parts]
+        label = "_".join(parts)
         own = {"seed": seed, "path": str(Path(results) / label)}
         config = _config(f"{file}, {label}", program, given, own)
-        jobs.append(Job(label, program, config))
+        jobs.append(Job(tuple(parts), program, config))
     names = [job.name for job in jobs]
     if twice := [name for name in names if names.count(name) > 1]:
         raise UserError(f"{file} describes {twice[0]!r} twice; expected different seeds and values")

@@ -151,7 +151,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             )
             path = folder / environment / f"{name}.{options.format}"
             metadata = {"CreationDate": None} if options.format == "pdf" else None
-            with atomic_file(path) as file, _drawing():
+            with atomic_file(path) as file, drawing():
                 figure.savefig(file, format=options.format, dpi=150, metadata=metadata)
             runs = sum(map(len, agents.values()))
             _say(f"{path} ({_plural(len(agents), 'agent')}, {_plural(runs, 'run')})")
@@ -203,7 +203,7 @@ def draw_figure(
     window = options.window or WINDOWS.get(name, 1)
     across = 1 if len(panels) <= MOST_IN_A_COLUMN else 2
     down = -(-len(panels) // across)
-    with _drawing():
+    with drawing():
         figure = Figure(figsize=(1.6 + 4.8 * across, 0.9 + 2.0 * down), layout="constrained")
         axes = np.atleast_1d(figure.subplots(down, across, sharex=True)).ravel()
         for axis in axes[len(panels) :]:
@@ -230,7 +230,7 @@ def draw_figure(
                     values = curves.common_curves(runs.values(), companion, steps, window)
                     painter.companion(axis, steps, values, word)
         for axis, column in zip(axes, panels, strict=False):
-            _finish(axis, _title(name, column), options)
+            finish(axis, _title(name, column), options)
         for axis in axes[max(len(panels) - across, 0) : len(panels)]:
             axis.set_xlabel("Training steps" if name == "ground_truth_loss" else "Agent steps")
             axis.xaxis.set_tick_params(labelbottom=True)
@@ -286,7 +286,8 @@ def _seed_handles(
         yield Line2D([], [], label=text, **{**look, "color": shade})
 
 
-def _finish(axis: Axes, title: str, options: PlotOptions) -> None:
+def finish(axis: Axes, title: str, options: PlotOptions) -> None:
+    """Give a panel, in which everything is drawn, its title, limits and ticks."""
     axis.set_title(title, loc="left")
     axis.margins(x=0)
     positive = any((np.asarray(line.get_ydata()) > 0).any() for line in axis.lines)
@@ -314,7 +315,7 @@ def _title(name: str, column: str) -> str:
 
 
 @contextmanager
-def _drawing() -> Iterator[None]:
+def drawing() -> Iterator[None]:
     """Use the style, without the complaints about steps without data and letters without glyph."""
     with mpl.rc_context(STYLE), warnings.catch_warnings():
         warnings.simplefilter("ignore")
