@@ -47,5 +47,8 @@ setup(
         "filelock",
         'tomli; python_version < "3.11"',
     ],
-    extras_require={"test": ["pytest", "pytest-timeout", "hypothesis", "psutil", "ruff"]},
+    extras_require={
+        "ray": ["ray>=2.50"],
+        "test": ["pytest", "pytest-timeout", "hypothesis", "psutil", "ruff"],
+    },
 )

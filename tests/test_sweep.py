@@ -144,6 +144,8 @@ def test_runs_share_the_cores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert (LocalPool(None).size, LocalPool(None).threads) == (8, 1)
     assert (LocalPool(3).size, LocalPool(3).threads) == (3, 2)
     assert (LocalPool(9).size, LocalPool(9).threads) == (9, 1)
+    assert (LocalPool(None, 4).size, LocalPool(None, 4).threads) == (2, 4)
+    assert (LocalPool(5, 4).size, LocalPool(5, 4).threads) == (5, 4)
     sweep = Sweep(tmp_path, "[options]\nsteps = 1\n")
     sweep.run("--jobs", "2")
     assert (sweep.results / "fake_training/seed-0.txt").read_text().startswith("4 threads")

@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock", timeout=0):
-            pool = _pool(options)
+            pool = _pool(options, folder)
             try:
                 return drive(jobs, pool, options.retries)
             finally:
@@ -55,8 +55,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise cannot("write", folder, error) from error
 
 
-def _pool(options: Any) -> Pool:
-    return LocalPool(options.jobs)
+def _pool(options: Any, folder: Path) -> Pool:
+    if options.ray is None:
+        if options.gpus is not None:
+            raise UserError("--gpus does nothing without --ray: runs here share the GPUs there are")
+        return LocalPool(options.jobs, options.cores)
+    from qmap.sweep.cluster import RayPool
+
+    return RayPool(options.ray, options.jobs, options.cores or 1, options.gpus or 0.0, folder)
 
 
 def _parser() -> OneLineParser:
@@ -65,7 +71,10 @@ def _parser() -> OneLineParser:
     for flag, metavar, kind, words in (
         ("--seeds", "N", str, "how many seeds, or which, as 0,1,5; in place of the file's"),
         ("--path", "DIR", str, "folder of the results, in place of the file's"),
-        ("--jobs", "N", _least(1), "runs at a time (default: as many as there are cores)"),
+        ("--jobs", "N", _least(1), "runs at a time (default: as many as there are cores for)"),
+        ("--cores", "N", _least(1), "of each run (default: its share of this machine's; 1 on Ray)"),
+        ("--ray", "ADDRESS", str, "run on a Ray cluster: HOST:PORT, or auto for the one here"),
+        ("--gpus", "X", _share, "of each run on Ray, 0.25 for four runs a GPU (default 0)"),
     ):
         parser.add_argument(flag, metavar=metavar, type=kind, help=words)
     parser.add_argument(
@@ -90,6 +99,15 @@ def _parser() -> OneLineParser:
         "--summary", action="store_true", help="only write a table and a figure of what is there"
     )
     return parser
+
+
+def _share(text: str) -> float:
+    try:
+        if 0 <= (number := float(text)) <= 1024:
+            return number
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"{text!r} given, expected a number from 0")
 
 
 def _least(least: int) -> Callable[[str], int]:

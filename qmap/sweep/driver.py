@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from qmap.sweep.job import Job
-from qmap.sweep.pool import Pool
+from qmap.sweep.pool import LOST, Pool
 from qmap.sweep.table import Entry, Table
 from qmap.utils.interrupt import Interrupt
 from qmap.utils.run_folder import in_use
@@ -107,6 +107,8 @@ def _ended(entry: Entry, status: int, retries: int, table: Table) -> None:
 
 def ending(status: int) -> str:
     """Return how a process ended, in words."""
+    if status == LOST:
+        return "was lost with its machine"
     if status < 0:
         return f"ended by {signal.Signals(-status).name}"
     return f"ended with exit status {status}"

@@ -14,6 +14,8 @@ from qmap.sweep.job import Job
 from qmap.utils.cores import THREADS, cores
 from qmap.utils.files import cannot
 
+LOST = 255  # the exit status of a job whose machine is gone
+
 
 class Task(Protocol):
     """A job under way."""
@@ -47,13 +49,14 @@ class LocalPool:
     """A pool of processes, each with its share of this machine's cores.
 
     Args:
-        jobs: how many at a time; None for as many as there are cores.
+        jobs: how many at a time; None for as many as there are cores for.
+        threads: of each to compute with; None for an equal share of the cores.
     """
 
-    def __init__(self, jobs: int | None) -> None:
-        self.size = jobs or cores()
+    def __init__(self, jobs: int | None, threads: int | None = None) -> None:
+        self.size = jobs or max(1, cores() // (threads or 1))
         # Only told, not bound to certain cores: the last jobs may spread, other programs be there.
-        self.threads = max(1, cores() // self.size)
+        self.threads = threads or max(1, cores() // self.size)
         self.where = f"{self.size} at a time, {self.threads} thread{'s' * (self.threads > 1)} each"
 
     def start(self, job: Job) -> LocalTask:
