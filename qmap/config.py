@@ -328,6 +328,12 @@ class TrainingConfig(QMapOptions):
     checkpoint_every: int = of_run(100_000, "steps between checkpoints for --load", minimum=1)
     # Machine.
     envs: int = of_machine(1, "copies of the game, in a process each if more than one", minimum=1)
+    ray: str | None = of_machine(
+        None,
+        "step the copies on a Ray cluster: HOST:PORT, or auto for the one here",
+        may_differ=True,
+        metavar="ADDRESS",
+    )
     env_timeout: float = of_machine(
         60.0, "seconds that an environment may take for anything it does", may_differ=True, above=0
     )

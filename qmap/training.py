@@ -41,7 +41,9 @@ def train(config: TrainingConfig, experiment: Experiment, program: str) -> int:
         make_env = experiment.make_env
         if config.sticky:
             make_env = partial(make_sticky, make_env, config.sticky)
-        envs = run.closing(Envs(make_env, config.envs, seeds=seeds, timeout=config.env_timeout))
+        envs = run.closing(
+            Envs(make_env, config.envs, seeds=seeds, timeout=config.env_timeout, ray=config.ray)
+        )
         agent = make_agent(
             config,
             experiment.dqn,

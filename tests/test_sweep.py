@@ -243,3 +243,11 @@ def torment(sweep: Sweep, generator: random.Random, seeds: int, steps: int) -> N
 def test_killed_at_random_moments_every_run_ends_with_its_logs(tmp_path: Path) -> None:
     sweep = Sweep(tmp_path, "seeds = 3\n[options]\nsteps = 60\npace = 0.02\n")
     torment(sweep, random.Random(0), 3, 60)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("seed", range(1, 21))
+def test_twenty_rounds_of_it(tmp_path: Path, seed: int) -> None:
+    sweep = Sweep(tmp_path, "seeds = 4\n[options]\nsteps = 100\npace = 0.02\n")
+    torment(sweep, random.Random(seed), 4, 100)

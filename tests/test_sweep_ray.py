@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -16,7 +15,6 @@ from test_sweep import Sweep, expected, numbers, wait_until
 from qmap.sweep.cluster import RayPool
 from qmap.sweep.driver import drive
 from qmap.sweep.plan import read_plan
-from qmap.utils import ray_cluster
 from qmap.utils.errors import UserError
 
 HERE = Path(__file__).parent
@@ -85,23 +83,6 @@ def test_a_sweep_on_a_cluster_stops_and_goes_on(cluster: Cluster, tmp_path: Path
     for seed in range(3):
         log = sweep.logs[f"fake_training, seed {seed}"]
         assert numbers(log) == numbers(expected(100, seed))
-
-
-def test_without_ray_there_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(UserError, match=r"Ray is not installed.*qmap\[ray\]"):
-        Sweep(tmp_path).run("--ray", "auto")
-
-
-@pytest.mark.parametrize("address", ["nowhere", "ray://x:1", "x:y", ":", "127.0.0.1:123456"])
-def test_what_is_no_address_is_refused(address: str) -> None:
-    with pytest.raises(UserError, match="expected HOST:PORT of the head node, or auto"):
-        ray_cluster._check(address)
-
-
-def test_an_address_that_does_not_answer_is_refused() -> None:
-    with pytest.raises(UserError, match="127.0.0.1:1 does not answer"):
-        ray_cluster._check("127.0.0.1:1")
 
 
 def test_shares_of_gpus_are_for_clusters(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Copies of an environment side by side: one in this process, several in a process each."""
+"""Copies of an environment side by side: here, in a process each, or on a Ray cluster."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import numpy as np
 
 from qmap.envs.alarm import Alarm, TimeIsUp
 from qmap.envs.contract import EnvironmentFailure, check_contract, check_screen
+from qmap.envs.ray_worker import RayWorker, share_of_cores
 from qmap.envs.worker import FAULTS, Copy, MakeEnv, Seen, Worker, described
 from qmap.utils.errors import UserError
+from qmap.utils.ray_cluster import connect
 
 # How long an environment may take to close at the end.
 CLOSING = 10.0
@@ -87,6 +89,8 @@ class Envs:
             process each, because an emulator may allow only one in a process.
         seeds: one for each copy, from 0; below 2**31 suits every world.
         timeout: seconds that each call may take (of a single copy: see `Alarm`).
+        ray: address of a Ray cluster on whose machines all copies live, each in an actor; None for
+            this machine.
 
     Attributes:
         recording: whether views show the screen of the first copy.
@@ -104,7 +108,13 @@ class Envs:
     """
 
     def __init__(
-        self, make_env: MakeEnv, n_envs: int, *, seeds: Sequence[int], timeout: float
+        self,
+        make_env: MakeEnv,
+        n_envs: int,
+        *,
+        seeds: Sequence[int],
+        timeout: float,
+        ray: str | None = None,
     ) -> None:
         if len(seeds) != n_envs:
             raise ValueError(f"{len(seeds)} seeds for {n_envs} copies")
@@ -114,7 +124,7 @@ class Envs:
         self._timeout = timeout
         self._astray = np.zeros(n_envs, bool)
         self._copy: Copy | None = None
-        self._workers: list[Worker] = []
+        self._workers: list[Worker | RayWorker] = []
         self._alarm = Alarm(timeout)
         try:
             world = self._here(None, _checked, make_env)
@@ -122,7 +132,13 @@ class Envs:
             self.action_names, self.cell_shape = world.action_names, world.cell_shape
             self.n_actions = len(world.action_names)
             self.forgetful = world.forgetful
-            if n_envs == 1:
+            if ray is not None:
+                module = connect(ray)
+                share = share_of_cores(module, n_envs)
+                for number in range(n_envs):
+                    self._workers.append(RayWorker(module, share, make_env, world, number))
+                self._answers(range(n_envs))
+            elif n_envs == 1:
                 self._copy = Copy(self._here(None, make_env), world, self.name)
             else:
                 for number in range(n_envs):

@@ -194,7 +194,7 @@ class Worker:
                     f"{self.label} did not answer within {timeout:g} seconds (--env-timeout)",
                     self.number,
                 )
-            good, answer = self._connection.recv()
+            message = self._connection.recv()
         except (EOFError, OSError):
             self.kill()
             raise EnvironmentFailure(
@@ -202,12 +202,7 @@ class Worker:
                 "of memory maybe",
                 self.number,
             ) from None
-        if good:
-            return answer
-        message, trace = answer
-        if trace is None:
-            raise UserError(message)
-        raise EnvironmentFailure(message, self.number, trace)
+        return received(message, self.number)
 
     def kill(self) -> None:
         """End the process at once."""
@@ -246,26 +241,46 @@ def work(
         copy = Copy(make_env.fn(), world, label)
 
     try:
-        answer(connection, lambda: label, make)
+        connection.send_bytes(answer(lambda: label, make))
         while copy is not None:
             method, arguments = connection.recv()
-            answer(connection, lambda: copy.where, lambda m=method, a=arguments: m(copy, *a))
+            done = answer(lambda: copy.where, lambda m=method, a=arguments: m(copy, *a))
+            connection.send_bytes(done)
             if method is Copy.close:
                 return
     except (EOFError, OSError):
         return  # nobody is there any more
 
 
-def answer(connection: Connection, where: Callable[[], str], call: Callable[[], Any]) -> None:
-    """Send what `call` returns, or its error as text: (message, traceback or None)."""
+def answer(where: Callable[[], str], call: Callable[[], Any]) -> bytes:
+    """Return what `call` returns, or its error as text, for `received`."""
     try:
-        message = pickle.dumps((True, call()))
+        return pickle.dumps((True, call()))
     except UserError as error:
-        message = pickle.dumps((False, (str(error), None)))
+        return pickle.dumps((False, (str(error), None)))
     except FAULTS as error:
         text = f"{where()} raised {described(error)}"
-        message = pickle.dumps((False, (text, traceback.format_exc())))
-    connection.send_bytes(message)
+        return pickle.dumps((False, (text, traceback.format_exc())))
+
+
+def received(message: tuple[bool, Any], number: int) -> Any:
+    """Return what the call in `answer` returned.
+
+    Args:
+        message: what `answer` pickled.
+        number: of the copy that sent it.
+
+    Raises:
+        EnvironmentFailure: the environment raised an exception.
+        UserError: what the environment returned is not as the contract says.
+    """
+    good, content = message
+    if good:
+        return content
+    text, trace = content
+    if trace is None:
+        raise UserError(text)
+    raise EnvironmentFailure(text, number, trace)
 
 
 def described(error: BaseException) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import signal
 import socket
@@ -40,11 +41,14 @@ def connect(address: str) -> ModuleType:
         return ray
     if address != AUTO:
         _check(address)
-    before = signal.getsignal(signal.SIGTERM)
+    before, luck = signal.getsignal(signal.SIGTERM), random.getstate()
     try:
         _join(ray, address)
     except Exception as error:  # another version of Ray or Python on the cluster, for one
         raise UserError(f"--ray {address}: {_reason(error)}") from error
+    finally:
+        # Ray draws from Python's own generator, and so do the networks for their first weights.
+        random.setstate(luck)
     if threading.current_thread() is threading.main_thread():
         # Ray would end the program where it stands; a run saves itself first.
         signal.signal(signal.SIGTERM, before)
