@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,51 +22,52 @@ from test_vector import Dice, SavedDice, go, places, raises
 
 from benchmarks.faults import differences
 from qmap.envs.contract import EnvironmentFailure
-from qmap.envs.ray_worker import Home, share_of_cores
+from qmap.envs.ray_worker import Home, distributed
 from qmap.envs.vector import Envs, _checked
 from qmap.envs.worker import Copy, received
 from qmap.utils.errors import UserError
 
 
-class Nodes:
-    """As much of Ray as tells of nodes."""
-
-    def __init__(self, *cores: float) -> None:
-        self._nodes = [{"Alive": True, "Resources": {"CPU": each}} for each in cores]
-        self._nodes += [
-            {"Alive": False, "Resources": {"CPU": 99}},
-            {"Alive": True, "Resources": {}},
-        ]
-
-    def nodes(self) -> list[dict[str, Any]]:
-        return self._nodes
-
-
 @pytest.mark.parametrize(
-    ("cores", "copies", "share"),
-    [((8,), 8, 1), ((8,), 9, 0.5), ((1, 1), 3, 0.5), ((0, 3, 1), 4, 1), ((2,), 128, 1 / 64)],
+    ("cores", "copies", "expected"),
+    [
+        ({"a": 8.0}, 3, {"a": [0, 1, 2]}),
+        ({"head": 0.0, "a": 1.0, "b": 1.0}, 3, {"a": [0, 2], "b": [1]}),
+        ({"a": 3.0, "b": 1.0}, 4, {"a": [0, 1, 2], "b": [3]}),
+        ({"a": 1.0, "b": 64.0}, 2, {"b": [0, 1]}),
+    ],
 )
-def test_all_copies_have_room_at_the_same_time(
-    cores: tuple[float, ...], copies: int, share: float
+def test_machines_have_copies_in_proportion_to_their_cores(
+    cores: dict[str, float], copies: int, expected: dict[str, list[int]]
 ) -> None:
-    assert share_of_cores(Nodes(*cores), copies) == share
+    assert distributed(cores, copies) == expected
 
 
-def test_a_cluster_without_room_is_refused() -> None:
-    with pytest.raises(UserError, match="the cluster has 1 cores for --envs 65"):
-        share_of_cores(Nodes(1), 65)
+def test_a_cluster_without_cores_is_refused() -> None:
+    with pytest.raises(UserError, match="no machine of the cluster has a core"):
+        distributed({"head": 0.0}, 2)
 
 
-def test_an_actor_answers_with_what_its_copy_returns_or_raises() -> None:
-    home = Home(lambda: Dice(trouble=raises, at=2), _checked(Dice), "dice, copy 3")
-    received(pickle.loads(home.make()), 3)
-    first = received(pickle.loads(home.call(Copy.reset, (5, False))), 3)
-    assert first.moment.frame.flags.writeable
-    received(pickle.loads(home.call(Copy.step, (0, False))), 3)
-    with pytest.raises(EnvironmentFailure, match="dice, copy 3, step 2 raised ValueError") as error:
-        received(pickle.loads(home.call(Copy.step, (0, False))), 3)
-    assert error.value.copy == 3
-    assert "Traceback" in error.value.traceback
+def test_an_actor_answers_with_what_its_copies_return_or_raise() -> None:
+    make = partial(Dice, raises, 2)
+    with closing(Home(make, _checked(Dice), [3, 4])) as home:
+
+        def call(*requests: Any) -> dict[int, Any]:
+            return pickle.loads(home.call(requests, 60.0, 60.0))
+
+        answers = call((3, None, ()), (4, None, ()))
+        assert [answers[number][0] for number in (3, 4)] == [True, True]
+        answers = call((3, Copy.reset, (5, False)), (4, Copy.reset, (5, False)))
+        seen = [received(answers[number][1], number) for number in (3, 4)]
+        assert seen[0].moment.frame.flags.writeable
+        np.testing.assert_equal(seen[0], seen[1])
+        call((4, Copy.step, (0, False)))
+        answers = call((3, Copy.step, (0, False)), (4, Copy.step, (0, False)))
+        received(answers[3][1], 3)
+        with pytest.raises(EnvironmentFailure, match="copy 4, step 2 raised ValueError") as error:
+            received(answers[4][1], 4)
+        assert error.value.copy == 4
+        assert "Traceback" in error.value.traceback
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +121,7 @@ def test_a_lost_actor_is_one_line_and_leaves_a_state_to_go_on_with(cluster: Clus
         envs.reset()
         go(envs, 3)
         homes()[0].kill()
-        with pytest.raises(EnvironmentFailure, match="the actor of .* copy . died") as error:
+        with pytest.raises(EnvironmentFailure, match="copy . is lost with its machine") as error:
             go(envs, 1)
         assert "\n" not in str(error.value)
         state = envs.state()

@@ -1,4 +1,8 @@
-"""A copy of an environment in an actor of a Ray cluster, on any of its machines."""
+"""Copies of an environment on the machines of a Ray cluster.
+
+Each machine has one actor, with its copies in processes of their own around it. A message of Ray's
+takes as long as a step of some emulators: so there is one a machine and step, not one a copy.
+"""
 
 from __future__ import annotations
 
@@ -9,36 +13,34 @@ from contextlib import suppress
 from typing import Any
 
 from qmap.envs.contract import EnvironmentFailure, World
-from qmap.envs.worker import Copy, MakeEnv, answer, received
+from qmap.envs.worker import MakeEnv, Worker, received
 from qmap.utils.errors import UserError
 
-SMALLEST = 1 / 64  # share of a core for a copy
+# Number of a copy, a method of `Copy`, its arguments; no method to take the first answer.
+Request = tuple[int, Callable[..., Any] | None, tuple]
+# Whether the copy still answers; what `qmap.envs.worker.received` takes.
+Answer = tuple[bool, tuple[bool, Any]]
 
 
 class RayWorker:
-    """Stands for a copy in an actor as `qmap.envs.worker.Worker` does for one in a process.
+    """Stands for a copy far away as `qmap.envs.worker.Worker` does for one in a process here.
 
     Args:
-        ray: the module, connected to a cluster.
-        share: cores that are set aside for the copy.
-        make_env: makes the environment.
-        world: what all copies have in common.
+        host: of the copy.
+        label: what a message calls it.
         number: of the copy, from 0.
     """
 
-    def __init__(self, ray: Any, share: float, make_env: MakeEnv, world: World, number: int):
+    def __init__(self, host: RayHost, label: str, number: int) -> None:
         self.number = number
-        self.label = f"{world.name}, copy {number}"
+        self.label = label
         self.answers = True
-        self._ray = ray
-        # Copies of one machine would wait for each other: they go side by side over all machines.
-        home = ray.remote(Home).options(num_cpus=share, scheduling_strategy="SPREAD")
-        self._actor = home.remote(make_env, world, self.label)
-        self._asked = [self._actor.make.remote()]
+        self._host = host
+        host.ask((number, None, ()))
 
     def send(self, method: Callable[..., Any], *arguments: Any) -> None:
         """Ask for a call of a method of `Copy`."""
-        self._asked.append(self._actor.call.remote(method, arguments))
+        self._host.ask((self.number, method, arguments))
 
     def receive(self, deadline: float, timeout: float) -> Any:
         """Return the answer; see `qmap.envs.worker.Worker.receive`.
@@ -47,87 +49,169 @@ class RayWorker:
             EnvironmentFailure: there is none, or the environment raised an exception.
             UserError: what the environment returned is not as the contract says.
         """
-        from ray.exceptions import RayError
-
-        asked = self._asked.pop(0)
         try:
-            patience = max(0.0, deadline - time.monotonic())
-            if not self._ray.wait([asked], timeout=patience)[0]:
-                self.kill()
-                raise EnvironmentFailure(
-                    f"{self.label} did not answer within {timeout:g} seconds (--env-timeout), its "
-                    "machine may be gone, or the cluster has no room",
-                    self.number,
-                )
-            # Bytes are copied out of Ray's store, and the arrays in them are made anew. Arrays of
-            # the store itself are read-only, and would pin its memory while the replay has them.
-            return received(pickle.loads(self._ray.get(asked)), self.number)
-        except RayError as error:
-            self.kill()
-            reason = " ".join(str(error).split())[:100]
-            raise EnvironmentFailure(
-                f"the actor of {self.label} died ({reason})", self.number
-            ) from None
-
-    def kill(self) -> None:
-        """End the actor at once."""
-        self.answers = False
-        with suppress(Exception):  # it may be gone, and so may the cluster
-            self._ray.kill(self._actor)
+            self.answers, message = self._host.answer(self.number, deadline, timeout)
+        except ConnectionError as error:
+            self.answers = False
+            raise EnvironmentFailure(f"{self.label} {error}", self.number) from None
+        return received(message, self.number)
 
     def stop(self) -> None:
-        """Ask the actor to close its environment."""
-        if self.answers:
-            self.send(Copy.close)
+        """Ask the machine to close the environments."""
+        self._host.stop()
 
     def end(self, deadline: float) -> None:
-        """Wait for the environment to be closed until a time of `time.monotonic()`, then end."""
-        if self.answers:
-            with suppress(Exception):
-                self._ray.wait(self._asked[-1:], timeout=max(0.0, deadline - time.monotonic()))
-        self.kill()
+        """Wait for them to be closed until a time of `time.monotonic()`, then end the actor."""
+        self.answers = False
+        self._host.end(deadline)
+
+
+class RayHost:
+    """Stands for the actor of a machine; collects what is asked, and asks it all at once.
+
+    Args:
+        ray: the module, connected to a cluster.
+        node: the machine's id.
+        make_env: makes an environment.
+        world: what all copies have in common.
+        numbers: of the copies there.
+    """
+
+    def __init__(
+        self, ray: Any, node: str, make_env: MakeEnv, world: World, numbers: Sequence[int]
+    ) -> None:
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        self._ray = ray
+        # No cores are set aside: copies in lockstep need them for moments, and must not wait for
+        # each other at the beginning.
+        here = NodeAffinitySchedulingStrategy(node, soft=False)
+        home = ray.remote(Home).options(num_cpus=0, scheduling_strategy=here)
+        self._actor = home.remote(make_env, world, list(numbers))
+        self._requests: list[Request] = []
+        self._answers: dict[int, Answer] = {}
+        self._gone = ""
+        self._closing: Any = None
+
+    def ask(self, request: Request) -> None:
+        """Keep a request until the first answer is wanted."""
+        self._requests.append(request)
+
+    def answer(self, number: int, deadline: float, timeout: float) -> Answer:
+        """Return the answer of a copy.
+
+        Raises:
+            ConnectionError: there is none; the message says what the copy did.
+        """
+        from ray.exceptions import RayError
+
+        if self._requests and not self._gone:
+            requests, self._requests = self._requests, []
+            patience = max(0.0, deadline - time.monotonic())
+            asked = self._actor.call.remote(requests, patience, timeout)
+            try:
+                # A little longer than the actor, which says which of its copies it waits for.
+                if self._ray.wait([asked], timeout=patience + 2.0)[0]:
+                    # Bytes are copied out of Ray's store, and the arrays in them made anew. Arrays
+                    # of the store are read-only, and pin its memory while the replay has them.
+                    self._answers |= pickle.loads(self._ray.get(asked))
+                else:
+                    self._gone = f"did not answer within {timeout:g} seconds (--env-timeout)"
+            except RayError as error:
+                self._gone = f"is lost with its machine ({type(error).__name__})"
+        if number not in self._answers:
+            raise ConnectionError(self._gone)
+        return self._answers.pop(number)
+
+    def stop(self) -> None:
+        """Ask the actor to close its environments, once."""
+        if self._closing is None and not self._gone:
+            with suppress(Exception):  # the cluster may be gone
+                self._closing = self._actor.close.remote()
+
+    def end(self, deadline: float) -> None:
+        """Wait for that until a time of `time.monotonic()`, then end the actor."""
+        with suppress(Exception):
+            if self._closing is not None:
+                self._ray.wait([self._closing], timeout=max(0.0, deadline - time.monotonic()))
+            self._ray.kill(self._actor)
 
 
 class Home:
-    """Lives in an actor, with a copy.
+    """The actor of a machine, with its copies.
 
     Args:
-        make_env: makes the environment.
+        make_env: makes an environment.
         world: what all copies have in common.
-        label: what a message calls this copy.
+        numbers: of the copies.
     """
 
-    def __init__(self, make_env: MakeEnv, world: World, label: str) -> None:
-        self._parts = (make_env, world, label)
-        self._copy: Copy | None = None
+    def __init__(self, make_env: MakeEnv, world: World, numbers: Sequence[int]) -> None:
+        self._workers = {number: Worker(make_env, world, number) for number in numbers}
 
-    def make(self) -> bytes:
-        """Make the copy; return whether that went well, as `answer` does."""
-        make_env, world, label = self._parts
+    def call(self, requests: Sequence[Request], patience: float, timeout: float) -> bytes:
+        """Do what is asked, all copies at once; return each copy's `Answer`, pickled.
 
-        def make() -> None:
-            self._copy = Copy(make_env(), world, label)
+        Args:
+            requests: at most one of each copy.
+            patience: seconds that there are.
+            timeout: seconds that there were at first, for messages.
+        """
+        for number, method, arguments in requests:
+            if method is not None:
+                self._workers[number].send(method, *arguments)
+        deadline = time.monotonic() + patience
+        answers: dict[int, Answer] = {}
+        for number, _, _ in requests:
+            worker = self._workers[number]
+            try:
+                message = True, worker.receive(deadline, timeout)
+            except UserError as error:
+                message = False, (str(error), None)
+            except EnvironmentFailure as error:
+                message = False, (str(error), error.traceback)
+            answers[number] = worker.answers, message
+        return pickle.dumps(answers)
 
-        return answer(lambda: label, make)
+    def close(self) -> None:
+        """Close the environments and end their processes."""
+        deadline = time.monotonic() + 10
+        for worker in self._workers.values():
+            worker.stop()
+        for worker in self._workers.values():
+            worker.end(deadline)
 
-    def call(self, method: Callable[..., Any], arguments: Sequence[Any]) -> bytes:
-        """Call a method of the copy; return what `answer` does."""
-        return answer(lambda: self._copy.where, lambda: method(self._copy, *arguments))
 
-
-def share_of_cores(ray: Any, copies: int) -> float:
-    """Return the largest of 1, 1/2, 1/4... cores of which there are enough for all copies.
+def ray_workers(ray: Any, make_env: MakeEnv, world: World, copies: int) -> list[RayWorker]:
+    """Return copies on all machines of a cluster, in proportion to their cores.
 
     Raises:
-        UserError: the cluster is far too small.
+        UserError: no machine has a core.
     """
-    there = [node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]]
-    share = 1.0
-    while sum(int(cores / share) for cores in there) < copies:
-        share /= 2
-        if share < SMALLEST:
-            raise UserError(
-                f"--ray: the cluster has {sum(there):g} cores for --envs {copies}; expected at "
-                f"least one for {1 / SMALLEST:g} copies"
-            )
-    return share
+    nodes = {
+        node["NodeID"]: node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]
+    }
+    workers = []
+    for node, numbers in distributed(nodes, copies).items():
+        host = RayHost(ray, node, make_env, world, numbers)
+        workers += [RayWorker(host, f"{world.name}, copy {each}", each) for each in numbers]
+    return sorted(workers, key=lambda worker: worker.number)
+
+
+def distributed(cores: dict[str, float], copies: int) -> dict[str, list[int]]:
+    """Return the numbers of the copies for each machine, each to the least busy one in its turn.
+
+    Args:
+        cores: of each machine.
+        copies: how many there are.
+
+    Raises:
+        UserError: no machine has a core.
+    """
+    places: dict[str, list[int]] = {node: [] for node, each in cores.items() if each > 0}
+    if not places:
+        raise UserError("--ray: no machine of the cluster has a core; expected some for --envs")
+    for number in range(copies):
+        node = min(places, key=lambda node: (len(places[node]) + 1) / cores[node])
+        places[node].append(number)
+    return {node: numbers for node, numbers in places.items() if numbers}

@@ -11,7 +11,7 @@ import numpy as np
 
 from qmap.envs.alarm import Alarm, TimeIsUp
 from qmap.envs.contract import EnvironmentFailure, check_contract, check_screen
-from qmap.envs.ray_worker import RayWorker, share_of_cores
+from qmap.envs.ray_worker import RayWorker, ray_workers
 from qmap.envs.worker import FAULTS, Copy, MakeEnv, Seen, Worker, described
 from qmap.utils.errors import UserError
 from qmap.utils.ray_cluster import connect
@@ -89,8 +89,7 @@ class Envs:
             process each, because an emulator may allow only one in a process.
         seeds: one for each copy, from 0; below 2**31 suits every world.
         timeout: seconds that each call may take (of a single copy: see `Alarm`).
-        ray: address of a Ray cluster on whose machines all copies live, each in an actor; None for
-            this machine.
+        ray: address of a Ray cluster on whose machines all copies live; None for this machine.
 
     Attributes:
         recording: whether views show the screen of the first copy.
@@ -133,10 +132,7 @@ class Envs:
             self.n_actions = len(world.action_names)
             self.forgetful = world.forgetful
             if ray is not None:
-                module = connect(ray)
-                share = share_of_cores(module, n_envs)
-                for number in range(n_envs):
-                    self._workers.append(RayWorker(module, share, make_env, world, number))
+                self._workers += ray_workers(connect(ray), make_env, world, n_envs)
                 self._answers(range(n_envs))
             elif n_envs == 1:
                 self._copy = Copy(self._here(None, make_env), world, self.name)
