@@ -144,7 +144,7 @@ def test_what_may_differ_on_resume_is_how_a_run_is_watched_and_where(tmp_path: P
     may = {name for name, each in options_of(MarioConfig).items() if each.may_differ}
     assert may == {
         *("resume", "render", "videos", "tensorboard", "keep", "keep_moments"),
-        *("stop_at", "device", "env_timeout", "rom", "game_dir"),
+        *("stop_at", "device", "ray", "env_timeout", "rom", "game_dir"),
     }
     write(tmp_path, stop_at=5)
     config = resume(tmp_path, "--stop-at", "7", "--keep", "0", "--env-timeout", "5")
