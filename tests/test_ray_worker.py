@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import pickle
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -22,9 +23,9 @@ from test_vector import Dice, SavedDice, go, places, raises
 
 from benchmarks.faults import differences
 from qmap.envs.contract import EnvironmentFailure
-from qmap.envs.ray_worker import Home, distributed
+from qmap.envs.ray_worker import SECRET, FarProcess, Home, _connected, distributed
 from qmap.envs.vector import Envs, _checked
-from qmap.envs.worker import Copy, received
+from qmap.envs.worker import Copy, Worker
 from qmap.utils.errors import UserError
 
 
@@ -48,26 +49,60 @@ def test_a_cluster_without_cores_is_refused() -> None:
         distributed({"head": 0.0}, 2)
 
 
-def test_an_actor_answers_with_what_its_copies_return_or_raise() -> None:
-    make = partial(Dice, raises, 2)
-    with closing(Home(make, _checked(Dice), [3, 4])) as home:
+class HomeHere:
+    """Asks a `Home` of this process, as `FarHome` does an actor."""
 
-        def call(*requests: Any) -> dict[int, Any]:
-            return pickle.loads(home.call(requests, 60.0, 60.0))
+    def __init__(self, home: Home) -> None:
+        self.home = home
 
-        answers = call((3, None, ()), (4, None, ()))
-        assert [answers[number][0] for number in (3, 4)] == [True, True]
-        answers = call((3, Copy.reset, (5, False)), (4, Copy.reset, (5, False)))
-        seen = [received(answers[number][1], number) for number in (3, 4)]
-        assert seen[0].moment.frame.flags.writeable
-        np.testing.assert_equal(seen[0], seen[1])
-        call((4, Copy.step, (0, False)))
-        answers = call((3, Copy.step, (0, False)), (4, Copy.step, (0, False)))
-        received(answers[3][1], 3)
-        with pytest.raises(EnvironmentFailure, match="copy 4, step 2 raised ValueError") as error:
-            received(answers[4][1], 4)
-        assert error.value.copy == 4
-        assert "Traceback" in error.value.traceback
+    def ask(self, method: str, *arguments: Any, patience: float = 0.0) -> Any:
+        return getattr(self.home, method)(*arguments)
+
+
+def test_copies_of_a_machine_answer_with_what_they_return_or_raise_and_not_to_strangers() -> None:
+    secret, world, numbers = b"s" * SECRET, _checked(Dice), [3, 4]
+    home = Home("127.0.0.1", secret)
+    address = "127.0.0.1", home.port()
+    strangers = [_connected(address, b"t" * each, 5.0) for each in (1, SECRET, SECRET + 1)]
+    threading.Thread(target=home.start, args=(partial(Dice, raises, 2), world, numbers)).start()
+    workers = [
+        Worker(_connected(address, secret, 5.0), FarProcess(HomeHere(home), number), world, number)
+        for number in numbers
+    ]
+    deadline = time.monotonic() + 60
+
+    def answers(method: Any, *arguments: Any) -> list[Any]:
+        for worker in workers:
+            worker.send(method, *arguments)
+        return [worker.receive(deadline, 60) for worker in workers]
+
+    for stranger in strangers:
+        with pytest.raises((EOFError, OSError)):
+            stranger.recv()
+    assert [worker.receive(deadline, 60) for worker in workers] == [None, None]
+    one, other = answers(Copy.reset, 5, False)
+    assert one.moment.frame.flags.writeable
+    np.testing.assert_equal(one, other)
+    answers(Copy.step, 0, False)
+    with pytest.raises(EnvironmentFailure, match="copy 3, step 2 raised ValueError") as error:
+        answers(Copy.step, 0, False)
+    assert error.value.copy == 3
+    assert "Traceback" in error.value.traceback
+    workers[0].process.kill()
+    workers[0].send(Copy.screen)
+    with pytest.raises(EnvironmentFailure, match=r"copy 3 died \(exit status -9\)"):
+        workers[0].receive(deadline, 60)
+    for worker in workers:
+        worker.stop()
+        worker.end(deadline)
+    assert workers[1].process.exitcode == 0
+
+
+def test_a_machine_that_cannot_be_reached_is_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = server.getsockname()
+    with pytest.raises(UserError, match=r"127.0.0.1 does not answer at port \d+ \(Connection ref"):
+        _connected(address, b"", 1.0)
 
 
 @pytest.fixture(scope="module")

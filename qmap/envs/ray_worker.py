@@ -1,201 +1,75 @@
 """Copies of an environment on the machines of a Ray cluster.
 
-Each machine has one actor, with its copies in processes of their own around it. A message of Ray's
-takes as long as a step of some emulators: so there is one a machine and step, not one a copy.
+Ray chooses the machines and keeps an actor on each, around which its copies live in processes of
+their own. With these the learner talks directly: a call of an actor takes as long as a step of
+some emulators, a message over a connection of one's own a fifteenth of that.
 """
 
 from __future__ import annotations
 
-import pickle
-import time
-from collections.abc import Callable, Sequence
+import hmac
+import secrets
+import socket
+from collections.abc import Sequence
 from contextlib import suppress
+from multiprocessing.connection import Connection
 from typing import Any
 
-from qmap.envs.contract import EnvironmentFailure, World
-from qmap.envs.worker import MakeEnv, Worker, received
+from qmap.envs.contract import EnvironmentFailure, World, one_line
+from qmap.envs.worker import MakeEnv, Worker, start
 from qmap.utils.errors import UserError
 
-# Number of a copy, a method of `Copy`, its arguments; no method to take the first answer.
-Request = tuple[int, Callable[..., Any] | None, tuple]
-# Whether the copy still answers; what `qmap.envs.worker.received` takes.
-Answer = tuple[bool, tuple[bool, Any]]
+PATIENCE = 2.0  # seconds for an actor to answer when its machine may be gone
+SECRET = 32  # bytes, without which a connection is not taken
 
 
-class RayWorker:
-    """Stands for a copy far away as `qmap.envs.worker.Worker` does for one in a process here.
-
-    Args:
-        host: of the copy.
-        label: what a message calls it.
-        number: of the copy, from 0.
-    """
-
-    def __init__(self, host: RayHost, label: str, number: int) -> None:
-        self.number = number
-        self.label = label
-        self.answers = True
-        self._host = host
-        host.ask((number, None, ()))
-
-    def send(self, method: Callable[..., Any], *arguments: Any) -> None:
-        """Ask for a call of a method of `Copy`."""
-        self._host.ask((self.number, method, arguments))
-
-    def receive(self, deadline: float, timeout: float) -> Any:
-        """Return the answer; see `qmap.envs.worker.Worker.receive`.
-
-        Raises:
-            EnvironmentFailure: there is none, or the environment raised an exception.
-            UserError: what the environment returned is not as the contract says.
-        """
-        try:
-            self.answers, message = self._host.answer(self.number, deadline, timeout)
-        except ConnectionError as error:
-            self.answers = False
-            raise EnvironmentFailure(f"{self.label} {error}", self.number) from None
-        return received(message, self.number)
-
-    def stop(self) -> None:
-        """Ask the machine to close the environments."""
-        self._host.stop()
-
-    def end(self, deadline: float) -> None:
-        """Wait for them to be closed until a time of `time.monotonic()`, then end the actor."""
-        self.answers = False
-        self._host.end(deadline)
-
-
-class RayHost:
-    """Stands for the actor of a machine; collects what is asked, and asks it all at once.
+def start_there(
+    ray: Any, make_env: MakeEnv, world: World, copies: int, timeout: float
+) -> list[Worker]:
+    """Return copies on all machines of a cluster, in proportion to their cores.
 
     Args:
         ray: the module, connected to a cluster.
-        node: the machine's id.
         make_env: makes an environment.
         world: what all copies have in common.
-        numbers: of the copies there.
+        copies: how many there are.
+        timeout: seconds that each machine may take.
+
+    Raises:
+        UserError: no machine has a core, or one cannot be reached.
+        EnvironmentFailure: the processes cannot be started.
     """
+    from ray.exceptions import RayError
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    def __init__(
-        self, ray: Any, node: str, make_env: MakeEnv, world: World, numbers: Sequence[int]
-    ) -> None:
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-        self._ray = ray
+    nodes = {node["NodeID"]: node for node in ray.nodes() if node["Alive"]}
+    cores = {each: node["Resources"].get("CPU", 0) for each, node in nodes.items()}
+    secret = secrets.token_bytes(SECRET)
+    homes = []
+    for node, numbers in distributed(cores, copies).items():
         # No cores are set aside: copies in lockstep need them for moments, and must not wait for
         # each other at the beginning.
         here = NodeAffinitySchedulingStrategy(node, soft=False)
-        home = ray.remote(Home).options(num_cpus=0, scheduling_strategy=here)
-        self._actor = home.remote(make_env, world, list(numbers))
-        self._requests: list[Request] = []
-        self._answers: dict[int, Answer] = {}
-        self._gone = ""
-        self._closing: Any = None
-
-    def ask(self, request: Request) -> None:
-        """Keep a request until the first answer is wanted."""
-        self._requests.append(request)
-
-    def answer(self, number: int, deadline: float, timeout: float) -> Answer:
-        """Return the answer of a copy.
-
-        Raises:
-            ConnectionError: there is none; the message says what the copy did.
-        """
-        from ray.exceptions import RayError
-
-        if self._requests and not self._gone:
-            requests, self._requests = self._requests, []
-            patience = max(0.0, deadline - time.monotonic())
-            asked = self._actor.call.remote(requests, patience, timeout)
-            try:
-                # A little longer than the actor, which says which of its copies it waits for.
-                if self._ray.wait([asked], timeout=patience + 2.0)[0]:
-                    # Bytes are copied out of Ray's store, and the arrays in them made anew. Arrays
-                    # of the store are read-only, and pin its memory while the replay has them.
-                    self._answers |= pickle.loads(self._ray.get(asked))
-                else:
-                    self._gone = f"did not answer within {timeout:g} seconds (--env-timeout)"
-            except RayError as error:
-                self._gone = f"is lost with its machine ({type(error).__name__})"
-        if number not in self._answers:
-            raise ConnectionError(self._gone)
-        return self._answers.pop(number)
-
-    def stop(self) -> None:
-        """Ask the actor to close its environments, once."""
-        if self._closing is None and not self._gone:
-            with suppress(Exception):  # the cluster may be gone
-                self._closing = self._actor.close.remote()
-
-    def end(self, deadline: float) -> None:
-        """Wait for that until a time of `time.monotonic()`, then end the actor."""
-        with suppress(Exception):
-            if self._closing is not None:
-                self._ray.wait([self._closing], timeout=max(0.0, deadline - time.monotonic()))
-            self._ray.kill(self._actor)
-
-
-class Home:
-    """The actor of a machine, with its copies.
-
-    Args:
-        make_env: makes an environment.
-        world: what all copies have in common.
-        numbers: of the copies.
-    """
-
-    def __init__(self, make_env: MakeEnv, world: World, numbers: Sequence[int]) -> None:
-        self._workers = {number: Worker(make_env, world, number) for number in numbers}
-
-    def call(self, requests: Sequence[Request], patience: float, timeout: float) -> bytes:
-        """Do what is asked, all copies at once; return each copy's `Answer`, pickled.
-
-        Args:
-            requests: at most one of each copy.
-            patience: seconds that there are.
-            timeout: seconds that there were at first, for messages.
-        """
-        for number, method, arguments in requests:
-            if method is not None:
-                self._workers[number].send(method, *arguments)
-        deadline = time.monotonic() + patience
-        answers: dict[int, Answer] = {}
-        for number, _, _ in requests:
-            worker = self._workers[number]
-            try:
-                message = True, worker.receive(deadline, timeout)
-            except UserError as error:
-                message = False, (str(error), None)
-            except EnvironmentFailure as error:
-                message = False, (str(error), error.traceback)
-            answers[number] = worker.answers, message
-        return pickle.dumps(answers)
-
-    def close(self) -> None:
-        """Close the environments and end their processes."""
-        deadline = time.monotonic() + 10
-        for worker in self._workers.values():
-            worker.stop()
-        for worker in self._workers.values():
-            worker.end(deadline)
-
-
-def ray_workers(ray: Any, make_env: MakeEnv, world: World, copies: int) -> list[RayWorker]:
-    """Return copies on all machines of a cluster, in proportion to their cores.
-
-    Raises:
-        UserError: no machine has a core.
-    """
-    nodes = {
-        node["NodeID"]: node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]
-    }
-    workers = []
-    for node, numbers in distributed(nodes, copies).items():
-        host = RayHost(ray, node, make_env, world, numbers)
-        workers += [RayWorker(host, f"{world.name}, copy {each}", each) for each in numbers]
-    return sorted(workers, key=lambda worker: worker.number)
+        remote = ray.remote(Home).options(num_cpus=0, scheduling_strategy=here)
+        host = nodes[node]["NodeManagerAddress"]
+        actor = remote.remote(host, secret)
+        port, started = actor.port.remote(), actor.start.remote(make_env, world, numbers)
+        homes.append((FarHome(ray, actor), host, port, started, numbers))
+    workers = {}
+    for home, host, port, started, numbers in homes:
+        try:
+            address = host, ray.get(port, timeout=timeout)
+            for number in numbers:
+                connection = _connected(address, secret, timeout)
+                workers[number] = Worker(connection, FarProcess(home, number), world, number)
+            ray.get(started, timeout=timeout)
+        except RayError as error:
+            raise EnvironmentFailure(
+                f"{world.name}, copy {numbers[0]} could not be started on {host} "
+                f"({one_line(getattr(error, 'cause', None) or error)})",
+                numbers[0],
+            ) from error
+    return [workers[number] for number in range(copies)]
 
 
 def distributed(cores: dict[str, float], copies: int) -> dict[str, list[int]]:
@@ -215,3 +89,119 @@ def distributed(cores: dict[str, float], copies: int) -> dict[str, list[int]]:
         node = min(places, key=lambda node: (len(places[node]) + 1) / cores[node])
         places[node].append(number)
     return {node: numbers for node, numbers in places.items() if numbers}
+
+
+class FarHome:
+    """Asks the actor of a machine; it ends when nobody knows it any more.
+
+    Args:
+        ray: the module.
+        actor: a `Home`.
+    """
+
+    def __init__(self, ray: Any, actor: Any) -> None:
+        self._ray = ray
+        self._actor = actor
+        self._lost = False
+
+    def ask(self, method: str, *arguments: Any, patience: float = PATIENCE) -> Any:
+        """Return what a method of `Home` returns, None once it does not answer."""
+        if not self._lost:
+            try:
+                asked = getattr(self._actor, method).remote(*arguments)
+                return self._ray.get(asked, timeout=patience)
+            except Exception:  # process, machine or cluster may be gone
+                self._lost = True
+        return None
+
+
+class FarProcess:
+    """Stands for the process of a copy far away, see `qmap.envs.worker.Process`.
+
+    Args:
+        home: of the process.
+        number: of the copy.
+    """
+
+    def __init__(self, home: FarHome, number: int) -> None:
+        self._home = home
+        self._number = number
+
+    @property
+    def exitcode(self) -> int | None:
+        """Its exit status; None while it lives, and if it is lost with its machine."""
+        return self._home.ask("exitcode", self._number)
+
+    def join(self, timeout: float) -> None:
+        """Wait for its end, at most so many seconds."""
+        self._home.ask("join", self._number, timeout, patience=timeout + PATIENCE)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._home.ask("kill", self._number)
+
+
+class Home:
+    """The actor of a machine, which holds the processes of its copies: they end with it.
+
+    Args:
+        host: the machine's address.
+        secret: what whoever connects has to say first.
+    """
+
+    def __init__(self, host: str, secret: bytes) -> None:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._server = socket.create_server((host, 0), family=family)
+        self._secret = secret
+        self._processes: dict[int, Any] = {}
+
+    def port(self) -> int:
+        """Return where to connect to, once for each copy and in their order."""
+        return self._server.getsockname()[1]
+
+    def start(self, make_env: MakeEnv, world: World, numbers: Sequence[int]) -> None:
+        """Start the processes of some copies, each as soon as there is a connection for it."""
+        for number in numbers:
+            self._processes[number] = start(self._accepted(), make_env, world, number)
+        self._server.close()
+
+    def exitcode(self, number: int) -> int | None:
+        """Return the exit status of a process, None while it lives."""
+        return self._processes[number].exitcode
+
+    def join(self, number: int, timeout: float) -> None:
+        """Wait for the end of a process, at most so many seconds."""
+        self._processes[number].join(timeout)
+
+    def kill(self, number: int) -> None:
+        """End a process at once."""
+        self._processes[number].kill()
+
+    def _accepted(self) -> Connection:
+        """Return the next connection; those of strangers are closed."""
+        while True:
+            connection = _at_once(self._server.accept()[0])
+            with suppress(OSError, EOFError):
+                if hmac.compare_digest(connection.recv_bytes(SECRET), self._secret):
+                    return connection
+            connection.close()
+
+
+def _connected(address: tuple[str, int], secret: bytes, timeout: float) -> Connection:
+    """Return a connection to a `Home`."""
+    try:
+        connection = _at_once(socket.create_connection(address, timeout))
+        connection.send_bytes(secret)
+    except OSError as error:
+        raise UserError(
+            f"--ray: {address[0]} does not answer at port {address[1]} ({error.strerror or error}); "
+            "expected machines that reach each other at all ports"
+        ) from error
+    return connection
+
+
+def _at_once(connected: socket.socket) -> Connection:
+    """Make a connection of a socket, on which no message waits for another one."""
+    connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connected.settimeout(None)
+    return Connection(connected.detach())

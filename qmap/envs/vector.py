@@ -11,8 +11,8 @@ import numpy as np
 
 from qmap.envs.alarm import Alarm, TimeIsUp
 from qmap.envs.contract import EnvironmentFailure, check_contract, check_screen
-from qmap.envs.ray_worker import RayWorker, ray_workers
-from qmap.envs.worker import FAULTS, Copy, MakeEnv, Seen, Worker, described
+from qmap.envs.ray_worker import start_there
+from qmap.envs.worker import FAULTS, Copy, MakeEnv, Seen, Worker, described, start_here
 from qmap.utils.errors import UserError
 from qmap.utils.ray_cluster import connect
 
@@ -123,7 +123,7 @@ class Envs:
         self._timeout = timeout
         self._astray = np.zeros(n_envs, bool)
         self._copy: Copy | None = None
-        self._workers: list[Worker | RayWorker] = []
+        self._workers: list[Worker] = []
         self._alarm = Alarm(timeout)
         try:
             world = self._here(None, _checked, make_env)
@@ -132,13 +132,13 @@ class Envs:
             self.n_actions = len(world.action_names)
             self.forgetful = world.forgetful
             if ray is not None:
-                self._workers += ray_workers(connect(ray), make_env, world, n_envs)
+                self._workers += start_there(connect(ray), make_env, world, n_envs, timeout)
                 self._answers(range(n_envs))
             elif n_envs == 1:
                 self._copy = Copy(self._here(None, make_env), world, self.name)
             else:
                 for number in range(n_envs):
-                    self._workers.append(Worker(make_env, world, number))
+                    self._workers.append(start_here(make_env, world, number))
                 self._answers(range(n_envs))
         except BaseException:
             self.close()

@@ -13,7 +13,7 @@ import time
 import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import gymnasium
 import numpy as np
@@ -140,34 +140,40 @@ class Copy:
         return Seen(moment, self.screen() if screen else None)
 
 
+class Process(Protocol):
+    """A process that a copy lives in: one of this machine's, or one far away."""
+
+    @property
+    def exitcode(self) -> int | None:
+        """Its exit status; None while it lives, and if it is lost with its machine."""
+
+    def join(self, timeout: float) -> None:
+        """Wait for its end, at most so many seconds."""
+
+    def kill(self) -> None:
+        """End it at once."""
+
+
 class Worker:
     """A copy in a process of its own.
 
     Ask it with `send` and fetch each answer with `receive`.
 
     Args:
-        make_env: makes the environment.
+        connection: to the process.
+        process: it was started with the other end, see `start`.
         world: what all copies have in common.
         number: of the copy, from 0.
     """
 
-    def __init__(self, make_env: MakeEnv, world: World, number: int) -> None:
+    def __init__(
+        self, connection: Connection, process: Process, world: World, number: int
+    ) -> None:
+        self._connection = connection
+        self.process = process
         self.number = number
-        self.label = f"{world.name}, copy {number}"
+        self.label = label(world, number)
         self.answers = True
-        context = multiprocessing.get_context("spawn")
-        self._connection, theirs = context.Pipe()
-        arguments = (theirs, CloudpickleWrapper(make_env), world, self.label, os.getpid())
-        self.process = context.Process(target=work, args=arguments, daemon=True)
-        # It inherits what is blocked, and so cannot be stopped before it has learned not to be.
-        blocks = hasattr(signal, "pthread_sigmask")
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING) if blocks else ()
-        try:
-            self.process.start()
-        finally:
-            if blocks:
-                signal.pthread_sigmask(signal.SIG_SETMASK, before)
-            theirs.close()
 
     def send(self, method: Callable[..., Any], *arguments: Any) -> None:
         """Ask for a call of a method of `Copy`."""
@@ -197,11 +203,11 @@ class Worker:
             message = self._connection.recv()
         except (EOFError, OSError):
             self.kill()
-            raise EnvironmentFailure(
-                f"the process of {self.label} died (exit status {self.process.exitcode}), for want "
-                "of memory maybe",
-                self.number,
-            ) from None
+            status = self.process.exitcode
+            fate = "is lost with its machine"
+            if status is not None:
+                fate = f"died (exit status {status}), for want of memory maybe"
+            raise EnvironmentFailure(f"the process of {self.label} {fate}", self.number) from None
         return received(message, self.number)
 
     def kill(self) -> None:
@@ -223,8 +229,37 @@ class Worker:
         self._connection.close()
 
 
+def start_here(make_env: MakeEnv, world: World, number: int) -> Worker:
+    """Return a copy in a process of this machine."""
+    ours, theirs = multiprocessing.get_context("spawn").Pipe()
+    return Worker(ours, start(theirs, make_env, world, number), world, number)
+
+
+def start(
+    connection: Connection, make_env: MakeEnv, world: World, number: int
+) -> multiprocessing.process.BaseProcess:
+    """Start the process of a copy, which takes over the connection."""
+    arguments = (connection, CloudpickleWrapper(make_env), world, label(world, number), os.getpid())
+    process = multiprocessing.get_context("spawn").Process(target=work, args=arguments, daemon=True)
+    # It inherits what is blocked, and so cannot be stopped before it has learned not to be.
+    blocks = hasattr(signal, "pthread_sigmask")
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING) if blocks else ()
+    try:
+        process.start()
+    finally:
+        if blocks:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        connection.close()
+    return process
+
+
+def label(world: World, number: int) -> str:
+    """Return what a message calls a copy."""
+    return f"{world.name}, copy {number}"
+
+
 def work(
-    connection: Connection, make_env: CloudpickleWrapper, world: World, label: str, owner: int
+    connection: Connection, make_env: CloudpickleWrapper, world: World, name: str, owner: int
 ) -> None:
     """Live as a worker process: make a copy, answer with whether that went well, then serve."""
     end_with_owner(owner)
@@ -238,10 +273,10 @@ def work(
 
     def make() -> None:
         nonlocal copy
-        copy = Copy(make_env.fn(), world, label)
+        copy = Copy(make_env.fn(), world, name)
 
     try:
-        connection.send_bytes(answer(lambda: label, make))
+        connection.send_bytes(answer(lambda: name, make))
         while copy is not None:
             method, arguments = connection.recv()
             done = answer(lambda: copy.where, lambda m=method, a=arguments: m(copy, *a))
