@@ -1,7 +1,7 @@
 """Where the time goes with many copies of a game: `python -m benchmarks.scale`.
 
-Measures the parts of a step on this machine: one copy here, copies in processes, copies in Ray
-actors with --ray, the networks' passes and trainings, the bytes of an answer. From these it
+Measures the parts of a step on this machine: one copy here, copies in processes, with --ray copies
+around Ray actors, the networks' passes and trainings, the bytes of an answer. From these it
 computes what a step of 1, 8, 64 and 512 copies in lockstep takes, and which part the most of it.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import pickle
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ from qmap.utils.command_line import option, parse, run
 from qmap.utils.quiet import quiet
 
 COPIES = (1, 8, 64, 512)
-ROUNDS = 5
+BLOCK = 10  # steps one way, before the others have their turn
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class Options:
     """What is measured, and of which cluster the time is computed."""
 
     game: str = option("montezuma", "the game", choices=("montezuma", "mario"))
-    envs: int = option(8, "copies to measure the way to them with", minimum=2)
-    steps: int = option(200, "steps of all copies in each of 5 rounds", minimum=1)
-    ray: str | None = option(None, "measure Ray actors too: HOST:PORT or auto", metavar="ADDRESS")
+    envs: int = option(8, "copies to measure the way to them with", choices=COPIES[1:3])
+    steps: int = option(400, "steps of all copies, in blocks of 10", minimum=BLOCK)
+    ray: str | None = option(None, "measure Ray too: HOST:PORT, or auto", metavar="ADDRESS")
     env_cores: int = option(16, "cores for copies, computed", minimum=1)
     gigabits: float = option(10.0, "of the network a second, computed", above=0)
     device: str = option("auto", "where the networks run", choices=("auto", "cpu", "gpu"))
@@ -65,25 +65,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with quiet():
         from benchmarks import workloads
     workload = getattr(workloads, options.game)(device=options.device)
-    ways = {"here": {}, "processes": {}}
-    if options.ray:
-        ways["Ray actors"] = {"ray": options.ray}
-    times = stepping(workload, options, ways)
-    emulator = times["here"]
+    ways = {"here": {}, "processes": {}} | ({"Ray": {"ray": options.ray}} if options.ray else {})
+    blocks = stepping(workload, options, ways)
+    times = {name: float(np.median(each)) for name, each in blocks.items()}
+    emulator, far = times["here"], times[list(ways)[-1]]
     print(f"a step of one copy here: {emulator:.2f} ms")
     for name in list(ways)[1:]:
         each = times[name] / options.envs
-        print(f"a step of {options.envs} copies in {name}: {times[name]:.2f} ms, {each:.2f} a copy")
-    if options.ray:
-        more = times["Ray actors"] / times["processes"] - 1
-        print(f"Ray actors take {more:.0%} more than processes")
+        print(f"a step of {options.envs} copies, {name}: {times[name]:.2f} ms, {each:.2f} a copy")
     passes, training = learning(workload)
-    through = "Ray actors" if options.ray else "processes"
+    if options.ray:
+        agent = passes[options.envs] + training * options.envs / workload.config.train_every
+        print(overhead(blocks["processes"], blocks["Ray"], agent))
     # What the copies themselves do on the cores of this machine is not the learner's time.
     here = emulator * options.envs / min(options.envs, int(describe()["cores"]))
     parts = Parts(
         emulator=emulator,
-        message=max(0.0, times[through] - here) / options.envs,
+        message=max(0.0, far - here) / options.envs,
         answer_bytes=answer_bytes(workload),
         passes=passes,
         training=training,
@@ -128,19 +126,43 @@ def budget(parts: Parts, copies: int, cores: int, gigabits: float) -> dict[str, 
     }
 
 
-def stepping(workload: Any, options: Options, ways: dict[str, dict[str, Any]]) -> dict[str, float]:
-    """Return the milliseconds of a step of all copies, each way: medians of rounds in turns."""
+def stepping(
+    workload: Any, options: Options, ways: dict[str, dict[str, Any]]
+) -> dict[str, np.ndarray]:
+    """Return the milliseconds of a step of all copies each way, block by block, taking turns."""
     from qmap.envs.vector import Envs
 
-    make_env, rounds = workload.experiment.make_env, {name: [] for name in ways}
-    for _ in range(ROUNDS):
-        for name, way in ways.items():
+    blocks = {name: [] for name in ways}
+    with ExitStack() as stack:
+        opened = {}
+        # What lives here comes last: for the others an environment is looked at here for a moment,
+        # and an emulator may allow only one in a process.
+        for name, way in reversed(ways.items()):
             count = 1 if name == "here" else options.envs
-            # One after the other: an emulator may allow only one in a process.
-            with closing(Envs(make_env, count, seeds=range(count), timeout=120, **way)) as envs:
-                envs.reset()
-                rounds[name].append(step_of(envs, options.steps))
-    return {name: float(np.median(each)) for name, each in rounds.items()}
+            envs = Envs(workload.experiment.make_env, count, seeds=range(count), timeout=600, **way)
+            opened[name] = stack.enter_context(closing(envs))
+            envs.reset()
+        for _ in range(options.steps // BLOCK):
+            for name in ways:
+                blocks[name].append(step_of(opened[name], BLOCK))
+    return {name: np.array(each) for name, each in blocks.items()}
+
+
+def overhead(processes: np.ndarray, ray: np.ndarray, agent: float) -> str:
+    """Return what Ray costs, in words.
+
+    Args:
+        processes: milliseconds of a step of all copies in processes, a number a block.
+        ray: the same on Ray, in the blocks right after those.
+        agent: what the pass and the trainings of such a step take.
+    """
+    # Neighbours saw the same machine; whatever else it does comes and goes.
+    more = float(np.median(ray / processes)) - 1
+    step = float(np.median(processes))
+    return (
+        f"Ray costs {more:.1%} of a step of the copies, and {more * step / (step + agent):.2%} of "
+        "one with its pass and its trainings"
+    )
 
 
 def step_of(envs: Any, steps: int) -> float:

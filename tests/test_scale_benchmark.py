@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from benchmarks.scale import Parts, budget, table
+from benchmarks.scale import Parts, budget, overhead, table
 
 PARTS = Parts(
     emulator=2.0,
@@ -28,3 +29,10 @@ def test_the_table_says_how_fast_all_are_and_what_takes_most() -> None:
     assert heading.split()[0] == "copies"
     assert one.split()[-2:] == ["118", "pass"]
     assert many.split()[-2:] == ["254", "training"]
+
+
+def test_what_ray_costs_is_told_by_blocks_that_saw_the_same_machine() -> None:
+    processes, ray = np.array([2.0, 8.0, 4.0]), np.array([2.2, 8.8, 40.0])
+    assert overhead(processes, ray, agent=36.0) == (
+        "Ray costs 10.0% of a step of the copies, and 1.00% of one with its pass and its trainings"
+    )

@@ -194,8 +194,8 @@ def _connected(address: tuple[str, int], secret: bytes, timeout: float) -> Conne
         connection.send_bytes(secret)
     except OSError as error:
         raise UserError(
-            f"--ray: {address[0]} does not answer at port {address[1]} ({error.strerror or error}); "
-            "expected machines that reach each other at all ports"
+            f"--ray: {address[0]} does not answer at port {address[1]} ({error.strerror or error});"
+            " expected machines that reach each other at all ports"
         ) from error
     return connection
 

@@ -166,9 +166,7 @@ class Worker:
         number: of the copy, from 0.
     """
 
-    def __init__(
-        self, connection: Connection, process: Process, world: World, number: int
-    ) -> None:
+    def __init__(self, connection: Connection, process: Process, world: World, number: int) -> None:
         self._connection = connection
         self.process = process
         self.number = number

@@ -62,6 +62,8 @@ def _join(ray: ModuleType, address: str) -> None:
     except ConnectionError:
         if address != AUTO:
             raise
+        # By default all that Ray runs gives way to every other program of the machine.
+        os.environ.setdefault("RAY_worker_niceness", "0")
         # Processes of Ray's are started by exec, never by a fork that goes on with TensorFlow.
         ray.init(address="local", num_cpus=cores(), include_dashboard=False, **quiet)
 
