@@ -21,13 +21,10 @@ from qmap.agents.published import GRID_WORLD, q_frames_maker
 from qmap.agents.q_map import QMapLearner
 from qmap.envs.gridworld_level import MOVES, SCREEN_COL, Level, load_level
 from qmap.envs.gridworld_paths import true_q_frames
+from qmap.gridworld.comparison import is_drawn
 from qmap.gridworld.evaluation import GroundTruth, evaluate, follow
 from qmap.gridworld.strip import CELL, GAP, LABELS, TITLE, draw_strip
-from qmap.gridworld.training import (
-    GridWorldTraining,
-    is_drawn,
-    sample_transitions,
-)
+from qmap.gridworld.training import GridWorldTraining, sample_transitions
 from qmap.train_gridworld import main
 from qmap.utils import checkpoint
 from qmap.utils.errors import UserError
@@ -284,7 +281,7 @@ def test_a_resumed_run_ends_like_one_that_was_not_interrupted(
 
     def update_then_stop(self: GridWorldTraining) -> None:
         update(self)
-        if self.progress.updates == 5:
+        if self.updates == 5:
             os.kill(os.getpid(), signal.SIGINT)
 
     with monkeypatch.context() as context:

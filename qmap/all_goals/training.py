@@ -15,12 +15,10 @@ from qmap.all_goals.goal_learner import GoalLearner
 from qmap.all_goals.learners import make_learner
 from qmap.all_goals.worlds import TestSet, sample
 from qmap.envs.walks import ACTION_NAMES
-from qmap.gridworld.strip import draw_strip
-from qmap.gridworld.training import is_drawn
+from qmap.gridworld.comparison import Comparison, Comparisons
 from qmap.run import Run
 from qmap.utils import streams
 from qmap.utils.files import atomic_file
-from qmap.utils.image_file import write_image
 
 STRIP_WORLDS = 12
 
@@ -107,8 +105,7 @@ class AllGoalsTraining:
         self.compared = [test_set.first(config.compared) for test_set in test_sets]
         run.attach("learning", self)
         resumed = run.resume()
-        columns = ("steps", *(test_set.name for test_set in test_sets))
-        self.log = run.log("ground_truth_loss", columns)
+        self.comparisons = Comparisons(run, [test_set.name for test_set in test_sets])
         run.announce(config.steps)
         if not resumed:
             self._compare()
@@ -159,34 +156,15 @@ class AllGoalsTraining:
         self.learner.restore_weights(state["weights"])
 
     def _compare(self) -> None:
-        """Log the errors on the test sets and draw the strips."""
-        losses, strips = {}, []
-        drawn = is_drawn(self.updates // self.config.eval_every)
+        """Look at the errors on the test sets."""
+        comparisons, shown = [], slice(STRIP_WORLDS)
         for test_set in self.compared:
             learned = q_frames(self.learner, test_set)
             true = true_q_frames(test_set, self.config.gamma)
             errors = np.square(learned - true)[test_set.counted]
-            name, loss = test_set.name, float(errors.mean(dtype=np.float64))
-            losses[name] = loss
-            if drawn or self.run.window is not None:
-                shown = slice(STRIP_WORLDS)
-                seen = test_set.worlds[shown].observations()
-                title = f"{name}, {self.run.step:,} transitions, mean squared error {loss:.4f}"
-                strips.append(draw_strip(title, seen, true[shown], learned[shown]))
-                if drawn:
-                    with self.run.warnings.tolerate("pictures of the Q-frames"):
-                        images = self.run.folder.subfolder("images")
-                        write_image(images / f"step_{self.run.step}_{name}.png", strips[-1])
-        self.log.write(self.run.step, *losses.values())
-        if self.updates:
-            self.run.show(", ".join(f"{name} {loss:.4f}" for name, loss in losses.items()))
-        if self.run.window is not None:
-            self.run.window.show(_stacked(strips))
-
-
-def _stacked(strips: list[np.ndarray]) -> np.ndarray:
-    """Return pictures below each other, black beside the narrower ones."""
-    width = max(strip.shape[1] for strip in strips)
-    return np.concatenate(
-        [np.pad(strip, ((0, 0), (0, width - strip.shape[1]), (0, 0))) for strip in strips]
-    )
+            loss = float(errors.mean(dtype=np.float64))
+            observations = test_set.worlds[shown].observations()
+            comparisons.append(
+                Comparison(test_set.name, loss, observations, true[shown], learned[shown])
+            )
+        self.comparisons.add(self.updates // self.config.eval_every, comparisons)

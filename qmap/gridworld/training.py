@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,13 +14,12 @@ from qmap.agents.published import q_frames_maker
 from qmap.agents.q_map import QMapLearner
 from qmap.agents.replay import Transitions
 from qmap.envs.gridworld_level import ACTION_NAMES, COORDS_SHAPE, Level
+from qmap.gridworld.comparison import Comparison, Comparisons
 from qmap.gridworld.config import GridWorldConfig, agent_name
 from qmap.gridworld.evaluation import GroundTruth, evaluate, table
-from qmap.gridworld.strip import draw_strip
 from qmap.run import Run
 from qmap.utils import streams
 from qmap.utils.files import atomic_file
-from qmap.utils.image_file import write_image
 
 OBSERVATION_SHAPE = (*COORDS_SHAPE, 3)
 
@@ -78,14 +76,6 @@ def make_learner(config: GridWorldConfig) -> QMapLearner:
     )
 
 
-@dataclass
-class Progress:
-    """How far a run is, and the last error on each test level."""
-
-    updates: int = 0
-    losses: dict[str, float] = field(default_factory=dict)
-
-
 class GridWorldTraining:
     """The learner in its level, with all that watches it.
 
@@ -114,30 +104,28 @@ class GridWorldTraining:
         self.test_levels = test_levels
         self.learner = learner
         self.generator = streams.generator(config.seed, "transitions")
-        self.progress = Progress()
+        self.updates = 0
         self.truths = [GroundTruth(level, config.gamma) for level in test_levels]
         run.attach("learning", self)
         resumed = run.resume()
-        columns = ("steps", *(level.name for level in test_levels))
-        self.log = run.log("ground_truth_loss", columns)
+        self.comparisons = Comparisons(run, [level.name for level in test_levels])
         run.announce(config.steps)
         if not resumed:
             self._compare()
 
     def step(self) -> None:
         """One update, and what is due after it."""
-        config, progress, learner = self.config, self.progress, self.learner
+        config, learner = self.config, self.learner
         batch = sample_transitions(self.train_level, self.generator, config.batch)
         learner.train(batch, np.ones(config.batch, np.float32))
-        progress.updates += 1
+        self.updates += 1
         self.run.advance(config.batch)
-        if config.copies and progress.updates % config.target == 0:
+        if config.copies and self.updates % config.target == 0:
             learner.update_target()
-        elif not config.copies and progress.updates % FOLLOW_EVERY == 0:
+        elif not config.copies and self.updates % FOLLOW_EVERY == 0:
             learner.update_target(followed(config.soft_target))
-        if progress.updates % config.eval_every == 0:
+        if self.updates % config.eval_every == 0:
             self._compare()
-            self.run.show(", ".join(f"{k} {v:.4f}" for k, v in progress.losses.items()))
 
     def evaluate(self) -> None:
         """Compare with the truth all over the test levels; write and print the results."""
@@ -156,37 +144,25 @@ class GridWorldTraining:
     def state(self) -> dict[str, Any]:
         """Return what the rest of the run depends on."""
         return {
-            "progress": dataclasses.asdict(self.progress),
+            "updates": self.updates,
             "generator": self.generator.bit_generator.state,
             "weights": self.learner.weights(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from what `state` returned."""
-        self.progress = Progress(**state["progress"])
+        self.updates = int(state["updates"])
         self.generator.bit_generator.state = state["generator"]
         self.learner.restore_weights(state["weights"])
 
     def _compare(self) -> None:
-        """Log the errors on the test levels and draw the strips."""
-        drawn = is_drawn(self.progress.updates // self.config.eval_every)
-        strips = []
+        """Look at the errors on the test levels."""
+        comparisons = []
         for truth in self.truths:
             loss, learned = truth.compare(self.learner.q_frames)
-            name, step = truth.level.name, self.run.step
-            self.progress.losses[name] = loss
-            if drawn or self.run.window is not None:
-                title = f"{name}, {step:,} transitions, mean squared error {loss:.4f}"
-                shown = truth.shown
-                strip = draw_strip(title, truth.observations[shown], truth.q_frames[shown], learned)
-                strips.append(strip)
-                if drawn:
-                    with self.run.warnings.tolerate("pictures of the Q-frames"):
-                        images = self.run.folder.subfolder("images")
-                        write_image(images / f"step_{step}_{name}.png", strip)
-        self.log.write(self.run.step, *self.progress.losses.values())
-        if self.run.window is not None:
-            self.run.window.show(np.concatenate(strips))
+            observations, true = truth.observations[truth.shown], truth.q_frames[truth.shown]
+            comparisons.append(Comparison(truth.level.name, loss, observations, true, learned))
+        self.comparisons.add(self.updates // self.config.eval_every, comparisons)
 
 
 def sample_transitions(level: Level, generator: np.random.Generator, count: int) -> Transitions:
@@ -203,11 +179,3 @@ def sample_transitions(level: Level, generator: np.random.Generator, count: int)
         terminals=np.zeros((count, 1), bool),
         lengths=np.ones(count, np.int32),
     )
-
-
-def is_drawn(comparison: int) -> bool:
-    """Whether a comparison gets strips: of the first thousand all, then fewer, to save the disk.
-
-    From the 1,000th on every 10th, from the 10,000th on every 100th, and so on.
-    """
-    return comparison % 10 ** max(len(str(comparison)) - 3, 0) == 0
