@@ -1,26 +1,20 @@
 """Everything a training can be told, in flat lists: each option stands here once.
 
-Values that do not fit together are refused, and options that do nothing are named, before
-TensorFlow is loaded: `parse` sees to both.
+Beside them: which values do not fit together, and which do nothing. `qmap.parse_config` reads them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 from qmap.agents.published import GAMES
 from qmap.baselines.kept_actions import load_kept_actions
-from qmap.utils import command_line
-from qmap.utils.command_line import option, options_of, shown
+from qmap.utils.command_line import option, options_of
 from qmap.utils.errors import UserError
-from qmap.utils.run_folder import CONFIG, read_config
-from qmap.utils.terminal import say
-
-Config = TypeVar("Config", bound="RunOptions")
 
 GROUPS = ("what to learn", "exploration", "Q-map", "DQN", "replay", "run", "machine")
 of_learning = partial(option, group=GROUPS[0])
@@ -404,87 +398,3 @@ class TrainingConfig(QMapOptions):
                 f"no goals are chosen: that begins at step {2 * starts:,}, twice "
                 f"--learning-starts, and the run ends at {end:,}"
             )
-
-
-def parse(
-    config: type[Config], program: str, description: str, arguments: Sequence[str] | None = None
-) -> Config:
-    """Return the configuration: from the command line, or from the run that is to be continued.
-
-    Options that do nothing are named on standard error.
-
-    Args:
-        config: what the program can be told.
-        program: the module that is run, "qmap.train_montezuma" for one.
-        description: what `--help` says first.
-        arguments: what was typed, if not the command line.
-
-    Raises:
-        UserError: options do not fit together, a flag contradicts the run's own configuration, or
-            that is damaged.
-    """
-    typed = command_line.typed(config, description, arguments, program, GROUPS)
-    if "resume" in typed:
-        values = _resumed(config, program, typed)
-    else:
-        recipes = getattr(config, "RECIPES", {})
-        values = {**recipes.get(typed.get("recipe"), {}), **typed}
-    parsed = config(**values)
-    parsed.check()
-    for remark in parsed.remarks(typed):
-        say(f"note: {remark}")
-    return parsed
-
-
-def nothing_left(
-    done: int, steps: int, stop_at: int | None = None, unit: str = "steps"
-) -> str | None:
-    """Say why a run that is resumed has nothing left to do; None if it has.
-
-    Args:
-        done: steps that it has.
-        steps: those of the whole run.
-        stop_at: where it is asked to stop before that.
-        unit: what is counted.
-    """
-    if done >= steps:
-        return (
-            f"is finished: all of its {steps:,} {unit} are done; --load starts a new run from its "
-            "last checkpoint"
-        )
-    if stop_at is not None and done >= stop_at:
-        return (
-            f"has done {done:,} of its {steps:,} {unit}, and --stop-at {stop_at:,} asks for no "
-            "more: give a later one"
-        )
-    return None
-
-
-def _resumed(config: type[Config], program: str, typed: dict[str, Any]) -> dict[str, Any]:
-    """Return the options of the run to be continued, with those that were typed and may differ."""
-    folder = Path(typed["resume"])
-    if not folder.is_dir():
-        raise UserError(f"there is no run {folder}; expected the folder of a run, with config.json")
-    known = options_of(config)
-    # What did not exist yet when the run began has its default.
-    stored = {name: option.default for name, option in known.items()}
-    for name, value in read_config(folder, program).items():
-        if name not in known:
-            raise UserError(
-                f"{folder / CONFIG} is of another version: there is no option {name!r}; start a "
-                "new run"
-            )
-        try:
-            stored[name] = known[name].check(value)
-        except ValueError as error:
-            raise UserError(
-                f"{folder / CONFIG} is damaged: {name} is {shown(value)}, expected {error}"
-            ) from error
-    for name, value in typed.items():
-        if not known[name].may_differ and stored[name] != value:
-            raise UserError(
-                f"{known[name].written(value)} contradicts the run, which has {stored[name]}: "
-                "leave the flag out, or start a new run"
-            )
-    # A window is for the terminal that it was asked for in.
-    return {**stored, "render": False, **typed}

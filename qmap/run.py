@@ -29,7 +29,7 @@ import keras
 
 from qmap.agents.device import set_up
 from qmap.agents.schedules import crossings
-from qmap.config import RunOptions, nothing_left
+from qmap.config import RunOptions
 from qmap.envs.contract import EnvironmentFailure
 from qmap.utils import checkpoint, snapshots, streams
 from qmap.utils.csv_logger import CSVLogger
@@ -312,6 +312,30 @@ class Run:
         checkpoint.save(folder / f"step_{self.step}.ckpt", "checkpoint", tree)
         checkpoint.thin_out(folder, self.config.keep)
         self.at_checkpoints()
+
+
+def nothing_left(
+    done: int, steps: int, stop_at: int | None = None, unit: str = "steps"
+) -> str | None:
+    """Say why a run that is resumed has nothing left to do; None if it has.
+
+    Args:
+        done: steps that it has.
+        steps: those of the whole run.
+        stop_at: where it is asked to stop before that.
+        unit: what is counted.
+    """
+    if done >= steps:
+        return (
+            f"is finished: all of its {steps:,} {unit} are done; --load starts a new run from its "
+            "last checkpoint"
+        )
+    if stop_at is not None and done >= stop_at:
+        return (
+            f"has done {done:,} of its {steps:,} {unit}, and --stop-at {stop_at:,} asks for no "
+            "more: give a later one"
+        )
+    return None
 
 
 def _restored(parts: dict[str, Part], tree: dict[str, Any], path: Path) -> int:

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from qmap.config import TrainingConfig, of_learning, parse
+from qmap.config import TrainingConfig, of_learning
 from qmap.envs.make_env import find_file, make_env, name_in_results
 from qmap.experiment import Bests, Episode, Experiment
 from qmap.launch import train
+from qmap.parse_config import parse
 from qmap.utils import command_line
 from qmap.utils.errors import UserError
 

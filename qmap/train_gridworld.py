@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qmap.config import parse
 from qmap.envs.gridworld_level import load_level
 from qmap.gridworld.config import GridWorldConfig
+from qmap.parse_config import parse
 from qmap.utils import command_line
 from qmap.utils.errors import UserError
 from qmap.utils.interrupt import nothing_to_lose

@@ -11,10 +11,11 @@ from functools import partial
 
 import gymnasium
 
-from qmap.config import TrainingConfig, of_learning, of_machine, parse
+from qmap.config import TrainingConfig, of_learning, of_machine
 from qmap.envs.games import GAMES
 from qmap.experiment import Bests, Episode, Experiment
 from qmap.launch import train
+from qmap.parse_config import parse
 from qmap.utils import command_line
 
 PROGRAM = "qmap.train_mario"

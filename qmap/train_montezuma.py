@@ -7,9 +7,10 @@ from functools import partial
 
 import gymnasium
 
-from qmap.config import TrainingConfig, parse
+from qmap.config import TrainingConfig
 from qmap.experiment import Bests, Episode, Experiment
 from qmap.launch import train
+from qmap.parse_config import parse
 from qmap.utils import command_line
 
 PROGRAM = "qmap.train_montezuma"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qmap.all_goals.config import SokobanConfig
-from qmap.config import parse
+from qmap.parse_config import parse
 from qmap.utils import command_line
 from qmap.utils.interrupt import nothing_to_lose
 from qmap.utils.quiet import quiet

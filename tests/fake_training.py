@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from qmap.config import RunOptions, of_run, parse
+from qmap.config import RunOptions, of_run
+from qmap.parse_config import parse
 from qmap.utils import command_line
 from qmap.utils.cores import cores
 from qmap.utils.csv_logger import CSVLogger

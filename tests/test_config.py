@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from qmap.config import GROUPS, WITHOUT, TrainingConfig, nothing_left, parse
+from qmap.config import GROUPS, WITHOUT, TrainingConfig
+from qmap.parse_config import parse
 from qmap.train_gridworld import GridWorldConfig
 from qmap.train_mario import MarioConfig
 from qmap.utils.command_line import options_of
@@ -253,16 +254,7 @@ def test_the_grid_world_names_them_too(
     assert capsys.readouterr().err == (f"note: {said}\n" if said else "")
 
 
-def test_a_run_that_was_asked_to_stop_earlier_is_not_called_finished() -> None:
-    assert nothing_left(50, 100) is None
-    assert nothing_left(50, 100, 51) is None
-    assert "is finished: all of its 100 steps" in nothing_left(100, 100, 50)
-    stopped = nothing_left(50, 1000, 50)
-    assert "has done 50 of its 1,000 steps, and --stop-at 50 asks for no more" in stopped
-    assert "finished" not in stopped
-
-
 def test_options_are_checked_without_the_libraries_that_take_seconds_to_load() -> None:
-    code = "import sys, qmap.config; print({'tensorflow', 'keras', 'cv2'} & {*sys.modules})"
+    code = "import sys, qmap.parse_config; print({'tensorflow', 'keras', 'cv2'} & {*sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout == "set()\n", done.stderr

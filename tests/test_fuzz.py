@@ -17,8 +17,9 @@ import cv2
 import numpy as np
 import pytest
 
-from qmap.config import TrainingConfig, parse
+from qmap.config import TrainingConfig
 from qmap.envs.gridworld_level import load_level
+from qmap.parse_config import parse
 from qmap.utils import run_logs, snapshots
 from qmap.utils.csv_logger import CSVLogger
 from qmap.utils.errors import UserError

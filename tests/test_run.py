@@ -12,7 +12,7 @@ import pytest
 
 import qmap.run
 from qmap.config import RunOptions
-from qmap.run import Run
+from qmap.run import Run, nothing_left
 from qmap.utils import checkpoint, snapshots
 from qmap.utils.errors import UserError
 from qmap.utils.run_folder import finished_at
@@ -196,3 +196,12 @@ def test_a_run_whose_last_words_fail_is_not_finished(tmp_path: Path) -> None:
     with pytest.raises(Death):
         fail()
     assert finished_at(folder_of(tmp_path)) is None
+
+
+def test_a_run_that_was_asked_to_stop_earlier_is_not_called_finished() -> None:
+    assert nothing_left(50, 100) is None
+    assert nothing_left(50, 100, 51) is None
+    assert "is finished: all of its 100 steps" in nothing_left(100, 100, 50)
+    stopped = nothing_left(50, 1000, 50)
+    assert "has done 50 of its 1,000 steps, and --stop-at 50 asks for no more" in stopped
+    assert "finished" not in stopped
