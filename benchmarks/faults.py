@@ -2,27 +2,33 @@
 
 A round starts a short deterministic run, ends its process once or twice by SIGKILL, SIGTERM or
 SIGINT at random moments (every other time while it writes a snapshot), resumes it each time, and
-compares logs and weights with those of a run that nobody disturbed.
+compares logs and weights with those of a run that nobody disturbed. With `--game sweep` it is a
+sweep of these runs, here or with `--ray` on a cluster, and the sweep's own processes end, too.
 """
 
 from __future__ import annotations
 
+import importlib
+import json
 import re
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+import psutil
 
 from qmap.utils import checkpoint
-from qmap.utils.command_line import option, parse, run
+from qmap.utils.command_line import option, options_of, parse, run
+from qmap.utils.errors import UserError
 
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 LOGS = (
@@ -41,52 +47,144 @@ class FaultOptions:
     """How often to kill what."""
 
     rounds: int = option(20, "runs to kill and resume", minimum=1)
-    game: str = option("both", "what to train on", choices=("montezuma", "gridworld", "both"))
+    game: str = option(
+        "both", "what to train on", choices=("montezuma", "gridworld", "both", "sweep")
+    )
     envs: int = option(1, "copies of Montezuma's Revenge in a run", minimum=1, maximum=8)
     signal: str = option(
         "any", "what the runs die of", choices=("any", *(kind.name for kind in SIGNALS))
+    )
+    ray: str | None = option(
+        None, "where the sweep runs: HOST:PORT of a Ray cluster, or auto", metavar="ADDRESS"
     )
     seed: int = option(0, "seed of the moments", minimum=0)
 
 
 @dataclass(frozen=True)
 class Game:
-    """A short run: the module to start, its flags, and steps between its snapshots."""
+    """A short run: the module to start and its options."""
 
     program: str
-    flags: tuple[str, ...]
-    save_every: int
+    options: dict[str, Any]
+
+    def undisturbed(self, results: Path) -> None:
+        """Run from start to end."""
+        start(self, results).wait(TIMEOUT)
+
+    def torment(self, *arguments: Any) -> tuple[list[str], int]:
+        """See `torment`."""
+        return torment(self, *arguments)
+
+    def differences(self, whole: Path, other: Path) -> list[str]:
+        """Return what differs between the only runs in the results of both, see `differences`."""
+        return differences(run_folder(whole), run_folder(other))
+
+
+class Sweep:
+    """A sweep of short runs.
+
+    Args:
+        folder: for its file.
+        games: a program each.
+        ray: address of the cluster to do it on, None for this machine.
+    """
+
+    def __init__(self, folder: Path, games: Iterable[Game], ray: str | None) -> None:
+        lines = []
+        for game in games:
+            lines.append(f"[programs.{game.program.removeprefix('qmap.')}]")
+            lines += [f"{name} = {json.dumps(value)}" for name, value in game.options.items()]
+        file = folder / "sweep.toml"
+        file.write_text("\n".join([*lines, ""]))
+        self._command = [sys.executable, "-m", "qmap.sweep", str(file), "--retries", "99"]
+        self._command += ["--ray", ray] if ray else []
+
+    def start(self, results: Path) -> subprocess.Popen[str]:
+        """Start the sweep, or go on with it."""
+        command = [*self._command, "--path", str(results)]
+        return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, errors="replace")
+
+    def undisturbed(self, results: Path) -> None:
+        """Do it from start to end."""
+        self.start(results).communicate(timeout=TIMEOUT)
+
+    def torment(
+        self,
+        results: Path,
+        generator: np.random.Generator,
+        seconds: float,
+        kinds: Sequence[signal.Signals],
+    ) -> tuple[list[str], None]:
+        """Do it to the end through two to four deaths; return what happened, and not what was lost.
+
+        Args:
+            results: where to.
+            generator: of the moments.
+            seconds: that it takes undisturbed.
+            kinds: what is died of.
+        """
+        deaths = []
+        driver = self.start(results)
+        for _ in range(generator.integers(2, 5)):
+            with suppress(subprocess.TimeoutExpired):
+                driver.wait(generator.random() * seconds / 2)
+            victims = {"sweep": driver, **processes(results)}
+            role = list(victims)[generator.integers(len(victims))]
+            kind = kinds[generator.integers(len(kinds))]
+            with suppress(psutil.NoSuchProcess):
+                victims[role].send_signal(kind)
+                deaths.append(f"{kind.name} of the {role}")
+            if role == "sweep":
+                driver.communicate(timeout=TIMEOUT)
+                driver = self.start(results)
+        said = driver.communicate(timeout=TIMEOUT)[1]
+        if driver.returncode != 0:
+            deaths.append(f"then it failed: {said.strip().splitlines()[-1]}")
+        return deaths, None
+
+    def differences(self, whole: Path, other: Path) -> list[str]:
+        """Return what differs between the runs in the results of both, see `differences`."""
+        ours, theirs = runs(whole), runs(other)
+        return [
+            f"{label} ({', '.join(different)})"
+            for label in ours | theirs
+            if (different := differences(*(each.get(label) for each in (ours, theirs))))
+        ]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do all rounds; return 0 if every one ended as it should."""
     options = parse(FaultOptions, __doc__.splitlines()[0], arguments, "benchmarks.faults")
+    if options.ray is not None and options.game != "sweep":
+        raise UserError("--ray does nothing without --game sweep")
     generator = np.random.default_rng(options.seed)
     kinds = [kind for kind in SIGNALS if options.signal in ("any", kind.name)]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         games = make_games(folder, options.envs)
-        if options.game != "both":
+        if options.game == "sweep":
+            games = {"sweep": Sweep(folder, games.values(), options.ray)}
+        elif options.game != "both":
             games = {options.game: games[options.game]}
-        whole, seconds = {}, {}
+        seconds = {}
         for game, what in games.items():
             started = time.monotonic()
-            start(what, folder / "whole" / game).wait(TIMEOUT)
+            what.undisturbed(folder / "whole" / game)
             seconds[game] = time.monotonic() - started
-            whole[game] = run_folder(folder / "whole" / game)
             print(f"{game}: {seconds[game]:.0f} s undisturbed", flush=True)
         identical, most_lost = 0, 0
         for number in range(options.rounds):
             game = list(games)[number % len(games)]
             path = folder / f"round_{number}"
-            deaths, lost = torment(games[game], path, generator, seconds[game], kinds)
-            different = differences(whole[game], run_folder(path))
+            deaths, lost = games[game].torment(path, generator, seconds[game], kinds)
+            different = games[game].differences(folder / "whole" / game, path)
             identical += not different
-            most_lost = max(most_lost, lost)
+            most_lost = max(most_lost, lost or 0)
             verdict = f"DIFFERENT: {', '.join(different)}" if different else "identical"
             print(f"{number + 1}. {game}: {'; '.join(deaths)}: {verdict}", flush=True)
-        print(f"most work lost at once: {most_lost} steps, --save-every", end=" ")
-        print(", ".join(f"{what.save_every} ({game})" for game, what in games.items()))
+        if options.game != "sweep":
+            print(f"most work lost at once: {most_lost} steps, --save-every", end=" ")
+            print(", ".join(f"{what.options['save_every']} ({key})" for key, what in games.items()))
         print(f"{identical} of {options.rounds} rounds identical")
     return int(identical < options.rounds)
 
@@ -97,25 +195,24 @@ def make_games(folder: Path, envs: int) -> dict[str, Game]:
     level[[0, -1]] = level[:, [0, -1]] = level[9:15, 12:18] = 0
     path = folder / "small.png"
     cv2.imwrite(str(path), level)
-    common = ("--deterministic", "--batch", "4", "--keep-moments")
-    montezuma = ("--steps", "320", "--learning-starts", "40", "--replay", "250", "--no-videos")
-    gridworld = ("--model", "convdeconv3", "--steps", "1200", "--eval-every", "20")
-    gridworld += ("--train-level", str(path), "--test-levels", str(path), "--target", "30")
+    common = {"deterministic": True, "batch": 4, "keep_moments": True}
+    montezuma = {"steps": 320, "learning_starts": 40, "replay": 250, "videos": False}
+    montezuma |= {"save_every": 80, "envs": envs}
+    gridworld = {"model": "convdeconv3", "steps": 1200, "eval_every": 20, "target": 30}
+    gridworld |= {"train_level": str(path), "test_levels": [str(path)], "save_every": 200}
     return {
-        "montezuma": Game(
-            "qmap.train_montezuma",
-            (*common, *montezuma, "--save-every", "80", "--envs", str(envs)),
-            80,
-        ),
-        "gridworld": Game(
-            "qmap.train_gridworld", (*common, *gridworld, "--save-every", "200"), 200
-        ),
+        "montezuma": Game("qmap.train_montezuma", common | montezuma),
+        "gridworld": Game("qmap.train_gridworld", common | gridworld),
     }
 
 
 def start(game: Game, results: Path, resume: Path | None = None) -> subprocess.Popen[str]:
     """Start or resume a run in a process of its own."""
-    flags = ["--resume", str(resume)] if resume else [*game.flags, "--path", str(results)]
+    known = options_of(importlib.import_module(game.program).CONFIG)
+    flags = ["--path", str(results)]
+    for name, value in game.options.items():
+        flags += known[name].words(value)
+    flags = ["--resume", str(resume)] if resume else flags
     command = [sys.executable, "-m", game.program, *flags]
     return subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace"
@@ -159,6 +256,30 @@ def torment(
     return deaths, most_lost
 
 
+def processes(results: Path) -> dict[str, psutil.Process]:
+    """Return those of the runs that live, and the workers of a Ray cluster that hold them."""
+    found = {}
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            words = process.cmdline()
+            program = next((word for word in words if word.startswith("qmap.train_")), None)
+            if program and str(results) in " ".join(words):
+                found[f"run of {program}"] = process
+                parent = process.parent()
+                if parent is not None and parent.cmdline()[0].startswith("ray::"):
+                    found[f"worker of {program}"] = parent
+    return found
+
+
+def runs(results: Path) -> dict[str, Path]:
+    """Return the runs by the names of their jobs; one that was begun twice is another."""
+    found: dict[str, Path] = {}
+    for config in sorted(results.glob("*/*/*/*/config.json")):
+        name = config.relative_to(results).parts[0]
+        found[f"{name} again" if name in found else name] = config.parent
+    return found
+
+
 def wait(process: subprocess.Popen[str], results: Path, seconds: float, saving: bool) -> None:
     """Wait as long, or until a snapshot is being written after that, or the process has ended."""
     deadline = time.monotonic() + seconds
@@ -190,9 +311,9 @@ def last_step(folder: Path | None) -> int:
     return max(steps, default=0)
 
 
-def differences(whole: Path, other: Path | None) -> list[str]:
+def differences(whole: Path | None, other: Path | None) -> list[str]:
     """Return the names of logs that differ in any number but the speed, and "weights" likewise."""
-    if other is None:
+    if whole is None or other is None:
         return ["everything"]
     names = [name for name in LOGS if (whole / name).exists()]
     different = [name for name in names if read(whole / name) != read(other / name)]
