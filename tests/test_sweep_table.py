@@ -54,6 +54,13 @@ def test_a_loss_is_shown_where_there_are_no_returns(tmp_path: Path) -> None:
     assert progress.score == 0.25
 
 
+def test_tables_beside_the_logs_say_nothing_about_steps(tmp_path: Path) -> None:
+    progress = Progress()
+    kept = "steps kept,actions\n900,2\n"
+    progress.look(run_with(tmp_path, kept_actions=kept, score="steps,undiscounted_return\n7,1\n"))
+    assert progress.step == 7
+
+
 @pytest.mark.parametrize("text", ["", "steps", "steps,a\n", "steps,a\n1", "a\n\xff,\n", "s,a\n1\n"])
 def test_a_log_without_a_whole_row_has_none(tmp_path: Path, text: str) -> None:
     path = tmp_path / "x.csv"

@@ -35,8 +35,9 @@ class Progress:
             now: the time in seconds.
         """
         now = time.monotonic() if now is None else now
-        rows = {path.stem: last_row(path) for path in run.glob("*.csv")} if run else {}
-        step = max((int(row["steps"]) for row in rows.values() if row), default=0)
+        rows = {path.stem: last_row(path) or {} for path in run.glob("*.csv")} if run else {}
+        # Tables that are no logs are there, too.
+        step = max((int(row["steps"]) for row in rows.values() if "steps" in row), default=0)
         for log, column in SCORES:
             if row := rows.get(log):
                 self.score = row[column] if column in row else list(row.values())[1]
