@@ -39,6 +39,7 @@ LOGS = (
     "learning.csv",
     "ground_truth_loss.csv",
 )
+FAILED = "then it failed"
 TIMEOUT = 600.0
 
 
@@ -139,7 +140,7 @@ class Sweep:
                 driver = self.start(results)
         said = driver.communicate(timeout=TIMEOUT)[1]
         if driver.returncode != 0:
-            deaths.append(f"then it failed: {said.strip().splitlines()[-1]}")
+            deaths.append(f"{FAILED}: {said.strip().splitlines()[-1]}")
         return deaths, None
 
     def differences(self, whole: Path, other: Path) -> list[str]:
@@ -178,6 +179,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             path = folder / f"round_{number}"
             deaths, lost = games[game].torment(path, generator, seconds[game], kinds)
             different = games[game].differences(folder / "whole" / game, path)
+            different += [each for each in deaths if each.startswith(FAILED)]
             identical += not different
             most_lost = max(most_lost, lost or 0)
             verdict = f"DIFFERENT: {', '.join(different)}" if different else "identical"
@@ -252,7 +254,7 @@ def torment(
         deaths.append(f"{kind.name} {where}, {lost} of {reached} logged steps lost")
     errors = process.communicate(timeout=TIMEOUT)[1]
     if process.returncode != 0:
-        deaths.append(f"then it failed: {errors.strip().splitlines()[-1]}")
+        deaths.append(f"{FAILED}: {errors.strip().splitlines()[-1]}")
     return deaths, most_lost
 
 

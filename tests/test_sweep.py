@@ -161,6 +161,18 @@ def test_only_as_many_run_at_a_time_as_was_asked_for(tmp_path: Path) -> None:
     assert driver.wait() == 0
 
 
+def test_the_longest_runs_are_started_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sweep = Sweep(tmp_path, "seeds = 2\n[vary]\nsteps = [3, 9]\n")
+    assert sweep.run("--jobs", "1") == 0
+    said = capsys.readouterr().err.splitlines()
+    started = [line.split(":")[0] for line in said if line.endswith(": started")]
+    assert started == [
+        f"fake_training_steps={steps}, seed {seed}" for steps in (9, 3) for seed in (0, 1)
+    ]
+
+
 def test_ctrl_c_lets_runs_save_themselves_and_the_same_command_goes_on(tmp_path: Path) -> None:
     sweep = Sweep(tmp_path, "seeds = 3\n[options]\nsteps = 100\npace = 0.02\n")
     driver = sweep.start("--jobs", "2")

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from benchmarks import exploration
+from qmap.config import RunOptions, TrainingConfig
+from qmap.parse_config import parse
 from qmap.sweep.__main__ import main
 from qmap.sweep.plan import read_plan
+from qmap.utils.command_line import options_of
 from qmap.utils.errors import UserError
+from qmap.utils.run_folder import RunFolder
 
 HEAD = 'program = "fake_training"\npath = "results"\n'
 ROOT = Path(__file__).parent.parent
@@ -61,6 +67,55 @@ def test_each_of_several_programs_has_options_of_its_own(tmp_path: Path) -> None
     assert [job.program for job in jobs] == ["qmap.train_montezuma", "qmap.train_mario"]
     assert [job.label for job in jobs] == ["train_montezuma", "train_mario"]
     assert [job.config.stop_at for job in jobs] == [10, 10]
+
+
+def test_a_program_may_have_several_names_with_options_of_their_own(tmp_path: Path) -> None:
+    head = 'path = "results"\n'
+    for name, level in (("fox 1", "1.1"), ("fox.2", "2.1")):
+        head += f'[programs."{name}"]\nprogram = "train_mario"\ngame="foxglove"\nlevel="{level}"\n'
+    jobs = read_plan(write(tmp_path, "[agents.dqn]\nqmap = false\n", head))
+    assert [job.program for job in jobs] == ["qmap.train_mario"] * 2
+    assert [job.label for job in jobs] == ["fox-1_dqn", "fox.2_dqn"]
+    assert [job.config.level for job in jobs] == ["1.1", "2.1"]
+
+
+def test_a_recipe_stands_for_its_values_and_what_is_given_beside_it_wins(tmp_path: Path) -> None:
+    text = "[options]\nrecipe = 'tuned'\ncenter_frames = false\n"
+    (job,) = read_plan(write(tmp_path, text, f'program = "train_montezuma"\npath = "{tmp_path}"\n'))
+    config = parse(TrainingConfig, "", "", job.command(None)[2:])
+    assert config == job.config
+    assert (config.model, config.output, config.center_frames) == ("skip", "sigmoid", False)
+    folder = RunFolder.create(job.folder / "montezuma" / "q-map+dqn", 0, job.program)
+    folder.write_config(config)
+    assert job.run() == folder.path
+
+
+def test_the_sweep_of_the_exploration_benchmark_has_its_agents_and_their_options() -> None:
+    jobs = read_plan(ROOT / "sweeps/exploration.toml")
+    found = {(job.parts, tuple(options_that_differ(job.config))) for job in jobs}
+    expected = set()
+    for world, of_world in exploration.WORLDS.items():
+        for agent, of_agent in exploration.AGENTS.items():
+            if agent == "repeat-like-q-map":  # needs the runs of another agent first
+                continue
+            flags = [*of_world.options, *of_agent]
+            flags += ["--steps", "100_000"] if "--jerk" in flags else []
+            config = parse(importlib.import_module(of_world.program).CONFIG, "", "", flags)
+            parts = (world.replace(" ", "-"), agent)
+            expected.add((parts, tuple(options_that_differ(config))))
+    assert found == expected
+    assert {job.config.seed for job in jobs} == {0, 1, 2}
+    assert {job.config.stop_at for job in jobs} == {100_000}
+
+
+def options_that_differ(config: RunOptions) -> list[tuple[str, str]]:
+    """Those of the world and the agent that are not the program's own."""
+    of_the_run = ("path", "seed", "stop_at", "videos", "checkpoint_every", "keep", "recipe")
+    return [
+        (name, str(getattr(config, name)))
+        for name, option in options_of(type(config)).items()
+        if getattr(config, name) != option.default and name not in of_the_run
+    ]
 
 
 def test_what_is_typed_for_a_job_makes_its_configuration(tmp_path: Path) -> None:

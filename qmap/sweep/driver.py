@@ -18,7 +18,7 @@ REFUSED = 2  # the exit status of a program that was told something wrong
 
 
 def drive(jobs: Sequence[Job], pool: Pool, retries: int) -> int:
-    """Do the jobs that are not finished, in order.
+    """Do the jobs that are not finished, those with most steps left first, else in order.
 
     What a job was doing when it ended by a crash or a signal is not lost: it goes on from its last
     snapshot. All of it may be called again at any time, after any end.
@@ -59,9 +59,9 @@ def drive(jobs: Sequence[Job], pool: Pool, retries: int) -> int:
 
 
 def _start_more(entries: Sequence[Entry], pool: Pool, table: Table) -> None:
-    """Start waiting jobs while there is room."""
+    """Start waiting jobs while there is room, the longest first: none is left alone at the end."""
     free = pool.size - sum(entry.task is not None for entry in entries)
-    for entry in entries:
+    for entry in sorted(entries, key=lambda entry: entry.progress.step - entry.job.last_step):
         if entry.state == "waiting" and free > 0:
             run = entry.job.run()
             # The process of a sweep that was killed may still be saving it.

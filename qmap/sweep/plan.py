@@ -1,6 +1,6 @@
 """From a file to a list of jobs, each checked by its own program's configuration.
 
-program = "train_mario"           # or a table [programs.NAME] of options for each of several
+program = "train_mario"           # or tables [programs.NAME], see below
 path = "qmap_results/my_sweep"
 seeds = 3                         # 0, 1 and 2; or a list of them
 
@@ -14,6 +14,9 @@ qmap = false
 
 [vary]                            # every value with every other
 level = ["1.1", "1.2"]
+
+Several programs have a table each, with options that only they have. NAME is the program, or any
+name if the table has `program = "train_mario"`.
 """
 
 from __future__ import annotations
@@ -88,11 +91,11 @@ def read_plan(
     jobs = []
     shared = _table(file, plan, "options")
     points = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
-    for seed, (program, of_program), point, (agent, of_agent) in itertools.product(
+    for seed, (name, (program, of_program)), point, (agent, of_agent) in itertools.product(
         all_seeds, programs.items(), points, agents.items()
     ):
         given = {**shared, **of_program, **of_agent, **point}
-        parts = [program.rpartition(".")[2]] * (len(programs) > 1 or not agent)
+        parts = [name] * (len(programs) > 1 or not agent)
         parts += [agent] * bool(agent)
         parts += [f"{name}={_written(value)}" for name, value in point.items()]
         parts = [re.sub(r"[^\w.+=-]", "-", part) for part in parts]
@@ -135,11 +138,16 @@ def _named(key: str) -> str:
     return key.lstrip("-").replace("-", "_")
 
 
-def _programs(file: Path, plan: dict[str, Any]) -> dict[str, Options]:
+def _programs(file: Path, plan: dict[str, Any]) -> dict[str, tuple[str, Options]]:
+    """Return programs by what they are called: the module, and options that only it has."""
     if ("program" in plan) == ("programs" in plan):
         raise UserError(f"{file}: expected either program = NAME or tables [programs.NAME]")
-    programs = _tables(file, plan, "programs") or {plan.get("program"): {}}
-    return {_module(file, name): options for name, options in programs.items()}
+    programs = {}
+    for name, table in (_tables(file, plan, "programs") or {plan.get("program"): {}}).items():
+        options = dict(table)
+        module = _module(file, options.pop("program", name))
+        programs[name if "program" in table else module.rpartition(".")[2]] = module, options
+    return programs
 
 
 def _module(file: Path, name: Any) -> str:
@@ -164,7 +172,9 @@ def _config(where: str, program: str, given: Options, own: Options) -> RunOption
         if name in given:
             raise UserError(f"{where}: {name} cannot be given; {why}")
     values = {name: _value(where, known, name, value) for name, value in {**given, **own}.items()}
-    made = config(**values)
+    # In place of a recipe's name its values, which a run is known by.
+    recipes = getattr(config, "RECIPES", {})
+    made = config(**{**recipes.get(values.pop("recipe", None), {}), **values})
     try:
         made.check()
     except UserError as error:
