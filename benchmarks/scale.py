@@ -43,7 +43,7 @@ class Parts:
 
     Attributes:
         emulator: of a copy, with all its wrappers.
-        message: of the learner's side, to ask one copy and take its answer.
+        message: of the learner's processor, to ask one copy and take its answer.
         answer_bytes: of one copy.
         passes: to choose the actions of so many copies.
         training: of both learners, one batch.
@@ -67,21 +67,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     workload = getattr(workloads, options.game)(device=options.device)
     ways = {"here": {}, "processes": {}} | ({"Ray": {"ray": options.ray}} if options.ray else {})
     blocks = stepping(workload, options, ways)
-    times = {name: float(np.median(each)) for name, each in blocks.items()}
-    emulator, far = times["here"], times[list(ways)[-1]]
-    print(f"a step of one copy here: {emulator:.2f} ms")
+    medians = {name: np.median(each, axis=0) for name, each in blocks.items()}
+    print(f"a step of one copy here: {medians['here'][0]:.2f} ms")
     for name in list(ways)[1:]:
-        each = times[name] / options.envs
-        print(f"a step of {options.envs} copies, {name}: {times[name]:.2f} ms, {each:.2f} a copy")
+        wall, processor = medians[name]
+        print(
+            f"a step of {options.envs} copies, {name}: {wall:.2f} ms, {processor:.2f} ms of this "
+            "process"
+        )
     passes, training = learning(workload)
     if options.ray:
         agent = passes[options.envs] + training * options.envs / workload.config.train_every
-        print(overhead(blocks["processes"], blocks["Ray"], agent))
-    # What the copies themselves do on the cores of this machine is not the learner's time.
-    here = emulator * options.envs / min(options.envs, int(describe()["cores"]))
+        print(overhead(blocks["processes"][:, 0], blocks["Ray"][:, 0], agent))
     parts = Parts(
-        emulator=emulator,
-        message=max(0.0, far - here) / options.envs,
+        emulator=medians["here"][0],
+        message=medians[list(ways)[-1]][1] / options.envs,
         answer_bytes=answer_bytes(workload),
         passes=passes,
         training=training,
@@ -129,7 +129,11 @@ def budget(parts: Parts, copies: int, cores: int, gigabits: float) -> dict[str, 
 def stepping(
     workload: Any, options: Options, ways: dict[str, dict[str, Any]]
 ) -> dict[str, np.ndarray]:
-    """Return the milliseconds of a step of all copies each way, block by block, taking turns."""
+    """Return what a step of all copies takes each way, block by block, taking turns.
+
+    Returns:
+        Milliseconds that pass, and of this process's processor time, (blocks, 2).
+    """
     from qmap.envs.vector import Envs
 
     blocks = {name: [] for name in ways}
@@ -165,15 +169,16 @@ def overhead(processes: np.ndarray, ray: np.ndarray, agent: float) -> str:
     )
 
 
-def step_of(envs: Any, steps: int) -> float:
-    """Return the milliseconds of a step of all copies, with random actions."""
+def step_of(envs: Any, steps: int) -> tuple[float, float]:
+    """Return the milliseconds of a step of all copies with random actions; see `stepping`."""
     generator = np.random.default_rng(0)
-    started = time.perf_counter()
+    started = time.perf_counter(), time.process_time()
     for _ in range(steps):
         step = envs.step(generator.integers(envs.n_actions, size=envs.n_envs))
         if (ended := step.terminals | step.truncations).any():
             envs.restart(ended)
-    return 1000 * (time.perf_counter() - started) / steps
+    wall, processor = time.perf_counter() - started[0], time.process_time() - started[1]
+    return 1000 * wall / steps, 1000 * processor / steps
 
 
 def answer_bytes(workload: Any) -> int:

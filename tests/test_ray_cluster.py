@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import sys
@@ -53,8 +54,10 @@ def test_random_numbers_and_signals_are_as_before(monkeypatch: pytest.MonkeyPatc
 def test_auto_starts_a_cluster_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     ray = Ray({"auto": ConnectionError("no cluster")})
     monkeypatch.setitem(sys.modules, "ray", ray)
+    monkeypatch.delenv("RAY_worker_niceness", raising=False)
     ray_cluster.connect("auto")
     assert ray.addresses == ["auto", "local"]
+    assert os.environ["RAY_worker_niceness"] == "0"
 
 
 @pytest.mark.parametrize("error", [ConnectionError("lost\nit"), RuntimeError("lost it")])

@@ -7,11 +7,13 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ray_cluster import Cluster
 from test_sweep import Sweep, expected, numbers, wait_until
 
+from qmap.sweep import cluster as cluster_module
 from qmap.sweep.cluster import RayPool
 from qmap.sweep.driver import drive
 from qmap.sweep.plan import read_plan
@@ -88,3 +90,28 @@ def test_a_sweep_on_a_cluster_stops_and_goes_on(cluster: Cluster, tmp_path: Path
 def test_shares_of_gpus_are_for_clusters(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="--gpus does nothing without --ray"):
         Sweep(tmp_path).run("--gpus", "1")
+
+
+class FakeRay:
+    """A cluster of two machines, one of which is gone."""
+
+    def nodes(self) -> list[dict[str, Any]]:
+        return [
+            {"Alive": True, "Resources": {"CPU": 4.0}},
+            {"Alive": False, "Resources": {"CPU": 64.0, "GPU": 8.0}},
+        ]
+
+    def cluster_resources(self) -> dict[str, float]:
+        return {"CPU": 4.0}
+
+
+def test_runs_that_no_machine_has_room_for_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cluster_module, "connect", lambda address: FakeRay())
+    RayPool("head:1", None, 4, 0.0, tmp_path)
+    assert capsys.readouterr().err == ""
+    RayPool("head:1", None, 8, 0.5, tmp_path)
+    said = capsys.readouterr().err
+    assert "no machine of the cluster has 8 CPU, the most is 4: the runs wait" in said
+    assert "no machine of the cluster has 0.5 GPU, the most is 0" in said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import tempfile
@@ -19,6 +20,7 @@ from qmap.sweep.pool import LOST, LocalTask
 from qmap.utils.errors import UserError
 from qmap.utils.files import cannot
 from qmap.utils.ray_cluster import connect
+from qmap.utils.terminal import warn
 
 AT_ONCE = 32 << 20  # bytes in one answer of a node
 EVERY = 0.5  # seconds between questions
@@ -51,6 +53,14 @@ class RayPool:
         self.cores = cores
         self.gpus = gpus
         self.where = f"{self.size} at a time on the cluster {address}"
+        nodes = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
+        for name, wanted in (("CPU", cores), ("GPU", gpus)):
+            most = max((node.get(name, 0) for node in nodes), default=0)
+            if most < wanted:
+                warn(
+                    f"no machine of the cluster has {wanted:g} {name}, the most is {most:g}: the "
+                    "runs wait for one that does"
+                )
         # Who can read this in the folder, writes into the same one.
         self._mark = results.resolve() / f".shared-{uuid.uuid4().hex}"
         try:
@@ -75,7 +85,7 @@ class RayPool:
         holder = self.ray.remote(Holder).options(
             num_cpus=self.cores, num_gpus=self.gpus, max_restarts=0
         )
-        actor = holder.remote(job, job.folder.resolve(), self.cores, self._mark)
+        actor = holder.remote(job, job.folder.resolve(), self.cores, self._mark, Path.cwd())
         return RayTask(self.ray, actor, job)
 
     def close(self) -> None:
@@ -185,10 +195,13 @@ class Holder:
         folder: of the job where the sweep was started.
         cores: to compute with.
         mark: a file that holds its own name, beside that folder.
+        here: where the sweep was started; if it is there, relative paths mean the same.
     """
 
-    def __init__(self, job: Job, folder: Path, cores: int, mark: Path) -> None:
+    def __init__(self, job: Job, folder: Path, cores: int, mark: Path, here: Path) -> None:
         self._shares = mark.is_file() and mark.read_text() == mark.name
+        if here.is_dir():
+            os.chdir(here)
         self.job = job
         self.cores = cores
         self.folder = folder if self._shares else Path(tempfile.mkdtemp(prefix="qmap-"))

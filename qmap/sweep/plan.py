@@ -27,7 +27,7 @@ import itertools
 import pkgutil
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -218,5 +218,5 @@ def _seeds(where: str, given: Any, text: str | None = None) -> list[int]:
 
 
 def _written(value: Any) -> str:
-    values: Iterator[Any] | list[Any] = value if isinstance(value, list) else [value]
+    values = value if isinstance(value, list) else [value]
     return "+".join(str(each).lower() if isinstance(each, bool) else str(each) for each in values)

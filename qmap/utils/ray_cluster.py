@@ -32,6 +32,8 @@ def connect(address: str) -> ModuleType:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         # What is asked after the end must fail, and not start another cluster.
         os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"
+        # Tries of most of a minute each, where something answers that is no cluster or not ours.
+        os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "1")
         import ray
     except ImportError:
         raise UserError(
