@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from qmap.agents.published import GRID_WORLD, q_frames_maker
 from qmap.all_goals import hindsight, mixed, own_goals, random_goals
 from qmap.all_goals.all_goals import AllGoals, transitions
 from qmap.all_goals.evaluation import area_under_curve, evaluate, follow, table, true_q_frames
 from qmap.all_goals.goal_learner import shown, with_goals
 from qmap.all_goals.learners import LEARNERS, make_learner
-from qmap.all_goals.models import MODELS, q_frames_maker
 from qmap.all_goals.one_goal import OneGoal
 from qmap.all_goals.relabelling import Relabelling
 from qmap.all_goals.worlds import (
@@ -247,7 +247,7 @@ def test_steps_that_reach_nothing_mark_nothing(pushes: Walks) -> None:
         assert error == pytest.approx(expected, rel=1e-4)
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", GRID_WORLD)
 @pytest.mark.parametrize("small_start", [False, True])
 def test_every_network_has_a_cell_for_each_pixel(model: str, small_start: bool) -> None:
     keras.utils.set_random_seed(0)

@@ -1,4 +1,4 @@
-"""The networks by name, the published ones and theirs with skip connections.
+"""The networks by name: the published ones, theirs with skip connections, and one of any size.
 
 Convolutions are (channels, kernel, stride).
 
@@ -52,19 +52,22 @@ DQN: dict[str, dict[str, Any]] = {
     "montezuma": {"encoder": [(32, 8, 2), (32, 6, 2), (32, 4, 2)], "hidden": [1024]},
 }
 GAMES = ("convdeconv", "skip")
-GRID_WORLD = ("convdeconv1", "convdeconv2", "convdeconv3", "skip1", *DENSE)
+ANY_SIZE = "any-size"
+GRID_WORLD = ("convdeconv1", "convdeconv2", "convdeconv3", "skip1", ANY_SIZE, *DENSE)
 
 
 def q_frames_maker(
     name: str, observation_shape: tuple[int, int, int], n_actions: int, **options: Any
 ) -> Callable[[], keras.Model]:
-    """Return a function that makes the Q-frame network `name` of `CONVOLUTIONAL` or `DENSE`.
+    """Return a function that makes the Q-frame network `name` of `GAMES` or `GRID_WORLD`.
 
-    The Q-frames of dense ones have a cell for each pixel of the observation. See the classes for
-    the options.
+    The Q-frames of dense ones, and of the one of any size, have a cell for each pixel of the
+    observation. See the classes for the options.
     """
-    from qmap.agents.networks import ConvQFrames, DenseQFrames
+    from qmap.agents.networks import AnySizeQFrames, ConvQFrames, DenseQFrames
 
+    if name == ANY_SIZE:
+        return lambda: AnySizeQFrames(observation_shape, n_actions, **options)
     if name in CONVOLUTIONAL:
         options |= CONVOLUTIONAL[name]
         return lambda: ConvQFrames(observation_shape, n_actions, **options)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from qmap.agents.published import ANY_SIZE, GRID_WORLD
 from qmap.all_goals.learners import ALL_GOALS, LEARNERS, check_learner
-from qmap.all_goals.models import ANY_SIZE, MODELS
 from qmap.all_goals.worlds import (
     Draw,
     TestSet,
@@ -35,7 +35,7 @@ class AllGoalsConfig(RunOptions):
     learner: str = of_learning(ALL_GOALS, "how goals are learned", choices=LEARNERS)
     steps: int = of_learning(1_000_000, "transitions to learn from", minimum=1)
     # Q-map.
-    model: str = of_q_map(ANY_SIZE, "the network", choices=MODELS)
+    model: str = of_q_map(ANY_SIZE, "the network", choices=GRID_WORLD)
     small_start: bool = of_q_map(True, "start with Q-values as large as Glorot's weights make them")
     lr: float = of_q_map(2e-3, "learning rate (published 0.0001)", above=0)
     clip: float = of_q_map(1000.0, "norm to which each gradient is clipped", above=0)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from qmap.agents.published import q_frames_maker
 from qmap.all_goals import hindsight, mixed, own_goals, random_goals
-from qmap.all_goals.models import MODELS_OF_ONE_GOAL, goal_network_maker, q_frames_maker
+from qmap.all_goals.models import MODELS_OF_ONE_GOAL, goal_network_maker
 from qmap.utils.errors import UserError
 
 if TYPE_CHECKING:
