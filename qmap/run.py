@@ -108,7 +108,8 @@ class Run:
             set_up(
                 deterministic=config.deterministic, device=config.device, precision=config.precision
             )
-            keras.utils.set_random_seed(streams.number(config.seed, "networks"))
+            # Nothing of ours draws from this: it is for what somebody's world or a library draws.
+            keras.utils.set_random_seed(streams.number(config.seed, "process"))
             self._stack = stack.pop_all()
         return self
 

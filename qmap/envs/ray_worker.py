@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pickle
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -72,14 +72,11 @@ class RayHost:
     Args:
         ray: the module, connected to a cluster.
         node: the machine's id.
-        make_env: makes an environment.
+        makers: makes the environment of each copy there, by number.
         world: what all copies have in common.
-        numbers: of the copies there.
     """
 
-    def __init__(
-        self, ray: Any, node: str, make_env: MakeEnv, world: World, numbers: Sequence[int]
-    ) -> None:
+    def __init__(self, ray: Any, node: str, makers: Mapping[int, MakeEnv], world: World) -> None:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         self._ray = ray
@@ -87,7 +84,7 @@ class RayHost:
         # each other at the beginning.
         here = NodeAffinitySchedulingStrategy(node, soft=False)
         home = ray.remote(Home).options(num_cpus=0, scheduling_strategy=here)
-        self._actor = home.remote(make_env, world, list(numbers))
+        self._actor = home.remote(makers, world)
         self._requests: list[Request] = []
         self._answers: dict[int, Answer] = {}
         self._gone = ""
@@ -141,13 +138,12 @@ class Home:
     """The actor of a machine, with its copies.
 
     Args:
-        make_env: makes an environment.
+        makers: makes the environment of each copy, by number.
         world: what all copies have in common.
-        numbers: of the copies.
     """
 
-    def __init__(self, make_env: MakeEnv, world: World, numbers: Sequence[int]) -> None:
-        self._workers = {number: Worker(make_env, world, number) for number in numbers}
+    def __init__(self, makers: Mapping[int, MakeEnv], world: World) -> None:
+        self._workers = {number: Worker(make, world, number) for number, make in makers.items()}
 
     def call(self, requests: Sequence[Request], patience: float, timeout: float) -> bytes:
         """Do what is asked, all copies at once; return each copy's `Answer`, pickled.
@@ -182,8 +178,13 @@ class Home:
             worker.end(deadline)
 
 
-def ray_workers(ray: Any, make_env: MakeEnv, world: World, copies: int) -> list[RayWorker]:
+def ray_workers(ray: Any, makers: Sequence[MakeEnv], world: World) -> list[RayWorker]:
     """Return copies on all machines of a cluster, in proportion to their cores.
+
+    Args:
+        ray: the module, connected to the cluster.
+        makers: makes the environment of each copy.
+        world: what all copies have in common.
 
     Raises:
         UserError: no machine has a core.
@@ -192,8 +193,8 @@ def ray_workers(ray: Any, make_env: MakeEnv, world: World, copies: int) -> list[
         node["NodeID"]: node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]
     }
     workers = []
-    for node, numbers in distributed(nodes, copies).items():
-        host = RayHost(ray, node, make_env, world, numbers)
+    for node, numbers in distributed(nodes, len(makers)).items():
+        host = RayHost(ray, node, {each: makers[each] for each in numbers}, world)
         workers += [RayWorker(host, f"{world.name}, copy {each}", each) for each in numbers]
     return sorted(workers, key=lambda worker: worker.number)
 
