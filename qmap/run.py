@@ -30,6 +30,7 @@ import keras
 from qmap.agents.device import set_up
 from qmap.agents.schedules import crossings
 from qmap.config import RunOptions, nothing_left
+from qmap.earlier_runs import as_of_today, is_earlier
 from qmap.envs.contract import EnvironmentFailure
 from qmap.utils import checkpoint, snapshots, streams
 from qmap.utils.csv_logger import CSVLogger
@@ -183,7 +184,7 @@ class Run:
         tree = snapshots.load_latest(self._snapshots) if self.config.resume else None
         if tree is None:
             return False
-        self.step = self._saved_step = _restored(self._parts, tree, self.folder.path)
+        self.step = self._saved_step = _restored(self._parts, tree, self.config, self.folder.path)
         return True
 
     def log(self, name: str, columns: Sequence[str]) -> CSVLogger:
@@ -315,19 +316,22 @@ class Run:
         self.at_checkpoints()
 
 
-def _restored(parts: dict[str, Part], tree: dict[str, Any], path: Path) -> int:
+def _restored(parts: dict[str, Part], tree: dict[str, Any], config: RunOptions, path: Path) -> int:
     """Restore the parts from a snapshot of the run in `path`; return its step.
 
     Raises:
         UserError: it is of another version.
         EnvironmentFailure: the world cannot be restored.
     """
-    if tree.get("format") != FORMAT:
+    earlier = is_earlier(tree)
+    if not earlier and tree.get("format") != FORMAT:
         raise UserError(
             f"the snapshots in {path} are of an earlier version of qmap; go on with that one, or "
             "start a new run with --load and its last checkpoint"
         )
     try:
+        if earlier:
+            tree = as_of_today(tree, config)
         for name, part in parts.items():
             part.restore(tree[name])
         return int(tree["step"])

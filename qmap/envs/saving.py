@@ -65,6 +65,8 @@ OF_EVERY_WRAPPER = {
     "_saved_kwargs",
 }
 RANDOM = (np.random.Generator, np.random.RandomState, random.Random)
+WORLD = "0"  # the place of the world itself among those that hold random streams
+TIME_LIMITS = "elapsed"  # in states of the first version: the steps of all time limits
 GLOBAL = SimpleNamespace(python=PYTHON, numpy=NUMPY)
 
 
@@ -119,6 +121,11 @@ def save_wrappers(env: gymnasium.Env) -> dict[str, Any]:
 def restore_wrappers(env: gymnasium.Env, states: dict[str, Any]) -> None:
     """Bring the wrappers to where `save_wrappers` was called."""
     layers = list(_layers(env))
+    if TIME_LIMITS in states:
+        limits = [layer for layer in layers if isinstance(layer, wrappers.TimeLimit)]
+        for limit, elapsed in zip(limits, states[TIME_LIMITS], strict=True):
+            limit._elapsed_steps = elapsed
+        return
     for number, state in states.items():
         layer, values = layers[int(number)], unpack(state)
         if hasattr(layer, "restore_state"):
