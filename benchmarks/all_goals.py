@@ -85,13 +85,11 @@ def train(options: Options, learner: str, seed: int) -> None:
 
 def looks(options: Options, learner: str, seed: int) -> Iterator[tuple[float, ...]]:
     """Train and yield transitions, seconds of training, squared error and share of arrivals."""
-    import keras
-
     from qmap.all_goals.evaluation import evaluate
     from qmap.all_goals.worlds import draw_mazes, maze_test_set, sample
 
-    keras.utils.set_random_seed(streams.number(seed, "networks"))
-    made = _learner(learner, options.model, options.size)
+    with streams.lent(seed, "networks"):
+        made = _learner(learner, options.model, options.size)
     test_set = maze_test_set(options.size, 0.1, 500).first(options.mazes)
     transitions, choices = (streams.generator(seed, name) for name in ("transitions", "sampling"))
     draw_worlds = draw_mazes(options.size, 0.1)

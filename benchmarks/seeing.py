@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from benchmarks.workloads import mario, montezuma
@@ -216,7 +215,6 @@ def measure(options: Options, world: str, ways: Sequence[str], seed: int) -> Ite
         play, other = (Play(envs, steps, generator) for steps in (options.steps, APART * FRAMES))
         for way in ways:
             config = dataclasses.replace(made.config, **WAYS[way])
-            keras.utils.set_random_seed(streams.number(seed, "networks"))
             shapes = (envs.frame_shape, envs.coords_shape)
             agent = make_agent(config, made.experiment.dqn, *shapes, envs.n_actions)
             play.feed(agent.replay)

@@ -47,32 +47,33 @@ def make_agent(
     observation_shape = (height, width, channels * config.stack)
 
     q_map = dqn = None
-    if config.qmap:
-        q_map = QMapLearner(
-            q_frames_maker(
-                config.model,
-                observation_shape,
-                n_actions,
-                center=config.center_frames,
-                sigmoid=config.output == "sigmoid",
-                small_start=config.small_start,
-                frame_channels=channels * config.difference_frames,
-            ),
-            learning_rate=config.qmap_lr,
-            gamma=config.qmap_gamma,
-            clip_norm=config.qmap_clip,
-            double_order=config.double_order if config.double else None,
-            unknown_columns=config.unknown_columns,
-        )
-        check_grid(q_map, observation_shape, coords_shape, config.envs)
-    if config.dqn:
-        dqn = DQNLearner(
-            dqn_maker(dqn_network, observation_shape, n_actions),
-            learning_rate=config.dqn_lr,
-            gamma=config.dqn_gamma,
-            clip_norm=config.dqn_clip,
-            double_q=config.double,
-        )
+    with streams.lent(config.seed, "networks"):
+        if config.qmap:
+            q_map = QMapLearner(
+                q_frames_maker(
+                    config.model,
+                    observation_shape,
+                    n_actions,
+                    center=config.center_frames,
+                    sigmoid=config.output == "sigmoid",
+                    small_start=config.small_start,
+                    frame_channels=channels * config.difference_frames,
+                ),
+                learning_rate=config.qmap_lr,
+                gamma=config.qmap_gamma,
+                clip_norm=config.qmap_clip,
+                double_order=config.double_order if config.double else None,
+                unknown_columns=config.unknown_columns,
+            )
+            check_grid(q_map, observation_shape, coords_shape, config.envs)
+        if config.dqn:
+            dqn = DQNLearner(
+                dqn_maker(dqn_network, observation_shape, n_actions),
+                learning_rate=config.dqn_lr,
+                gamma=config.dqn_gamma,
+                clip_norm=config.dqn_clip,
+                double_q=config.double,
+            )
     learners = [learner for learner in (dqn, q_map) if learner is not None]
 
     # Without a learner nothing is ever sampled: only the history of a stack is kept.

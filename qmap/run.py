@@ -30,6 +30,7 @@ import keras
 from qmap.agents.device import set_up
 from qmap.agents.schedules import crossings
 from qmap.config import RunOptions
+from qmap.earlier_runs import as_of_today, is_earlier
 from qmap.envs.contract import EnvironmentFailure
 from qmap.utils import checkpoint, snapshots, streams
 from qmap.utils.csv_logger import CSVLogger
@@ -108,7 +109,8 @@ class Run:
             set_up(
                 deterministic=config.deterministic, device=config.device, precision=config.precision
             )
-            keras.utils.set_random_seed(streams.number(config.seed, "networks"))
+            # Nothing of ours draws from this: it is for what somebody's world or a library draws.
+            keras.utils.set_random_seed(streams.number(config.seed, "process"))
             self._stack = stack.pop_all()
         return self
 
@@ -182,7 +184,7 @@ class Run:
         tree = snapshots.load_latest(self._snapshots) if self.config.resume else None
         if tree is None:
             return False
-        self.step = self._saved_step = _restored(self._parts, tree, self.folder.path)
+        self.step = self._saved_step = _restored(self._parts, tree, self.config, self.folder.path)
         return True
 
     def log(self, name: str, columns: Sequence[str]) -> CSVLogger:
@@ -338,19 +340,22 @@ def nothing_left(
     return None
 
 
-def _restored(parts: dict[str, Part], tree: dict[str, Any], path: Path) -> int:
+def _restored(parts: dict[str, Part], tree: dict[str, Any], config: RunOptions, path: Path) -> int:
     """Restore the parts from a snapshot of the run in `path`; return its step.
 
     Raises:
         UserError: it is of another version.
         EnvironmentFailure: the world cannot be restored.
     """
-    if tree.get("format") != FORMAT:
+    earlier = is_earlier(tree)
+    if not earlier and tree.get("format") != FORMAT:
         raise UserError(
             f"the snapshots in {path} are of an earlier version of qmap; go on with that one, or "
             "start a new run with --load and its last checkpoint"
         )
     try:
+        if earlier:
+            tree = as_of_today(tree, config)
         for name, part in parts.items():
             part.restore(tree[name])
         return int(tree["step"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -70,6 +71,25 @@ class SavedDice(Dice):
 
     def restore_state(self, state: dict[str, Any]) -> None:
         self.t = state["t"]
+
+
+class GlobalDice(SavedDice):
+    """Draws from the generators that everybody shares, the number of its sides to begin with."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sides = random.randrange(10**6)
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[np.ndarray, dict]:
+        frame, info = super().reset(seed=seed)
+        return frame, {**info, "position": self.throw()}
+
+    def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        *rest, info = super().step(action)
+        return (*rest, {**info, "position": self.throw()})
+
+    def throw(self) -> np.ndarray:
+        return np.array((self.sides, random.randrange(10**6) + np.random.randint(10**6)))  # noqa: NPY002
 
 
 def raises(world: Dice) -> float:
@@ -362,6 +382,31 @@ def test_saved_worlds_go_on_with_their_luck_and_their_wrappers(tmp_path: Path, n
             assert step.truncations.tolist() == wanted.truncations.tolist()
         assert expected[-1].truncations.all(), "the limit is reached"
         assert not expected[-2].truncations.any()
+
+
+@pytest.mark.parametrize("n_envs", [1, 2])
+def test_worlds_that_draw_from_global_generators_have_luck_of_their_own_that_goes_on(
+    tmp_path: Path, n_envs: int
+) -> None:
+    seeds = range(3, 3 + n_envs)
+
+    def luck(envs: Envs, steps: int) -> list[list[list[int]]]:
+        return [step.view.positions.tolist() for step in go(envs, steps)]
+
+    with closing(open_envs(GlobalDice, n_envs, seeds=seeds)) as one:
+        one.reset()
+        first = luck(one, 4)
+        state = written(one.state(), tmp_path)
+        expected = luck(one, 5)
+    with closing(open_envs(GlobalDice, n_envs, seeds=seeds)) as other:
+        random.random()  # somebody else draws
+        other.restore(state)
+        assert luck(other, 5) == expected
+    for number, seed in enumerate(seeds):
+        with closing(open_envs(GlobalDice, seeds=[seed])) as alone:
+            alone.reset()
+            assert [step[0] for step in luck(alone, 4)] == [step[number] for step in first]
+    assert len({sides for sides, _ in first[0]}) == n_envs
 
 
 def test_worlds_that_cannot_be_saved_begin_the_next_episode_of_their_luck(tmp_path: Path) -> None:

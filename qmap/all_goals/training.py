@@ -59,17 +59,18 @@ def train(config: AllGoalsConfig, program: str, experiment: str) -> int:
 
 def learner_of(config: AllGoalsConfig) -> AllGoals | GoalLearner:
     """Make the networks and the learner."""
-    return make_learner(
-        config.learner,
-        config.model,
-        (config.side, config.side, 3),
-        len(ACTION_NAMES),
-        small_start=config.small_start,
-        learning_rate=config.lr,
-        gamma=config.gamma,
-        clip_norm=config.clip,
-        double_order=config.double_order if config.double else None,
-    )
+    with streams.lent(config.seed, "networks"):
+        return make_learner(
+            config.learner,
+            config.model,
+            (config.side, config.side, 3),
+            len(ACTION_NAMES),
+            small_start=config.small_start,
+            learning_rate=config.lr,
+            gamma=config.gamma,
+            clip_norm=config.clip,
+            double_order=config.double_order if config.double else None,
+        )
 
 
 class AllGoalsTraining:

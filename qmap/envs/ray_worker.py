@@ -10,7 +10,7 @@ from __future__ import annotations
 import hmac
 import secrets
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
@@ -23,16 +23,13 @@ PATIENCE = 2.0  # seconds for an actor to answer when its machine may be gone
 SECRET = 32  # bytes, without which a connection is not taken
 
 
-def start_there(
-    ray: Any, make_env: MakeEnv, world: World, copies: int, timeout: float
-) -> list[Worker]:
+def start_there(ray: Any, makers: Sequence[MakeEnv], world: World, timeout: float) -> list[Worker]:
     """Return copies on all machines of a cluster, in proportion to their cores.
 
     Args:
         ray: the module, connected to a cluster.
-        make_env: makes an environment.
+        makers: makes the environment of each copy.
         world: what all copies have in common.
-        copies: how many there are.
         timeout: seconds that each machine may take.
 
     Raises:
@@ -46,14 +43,15 @@ def start_there(
     cores = {each: node["Resources"].get("CPU", 0) for each, node in nodes.items()}
     secret = secrets.token_bytes(SECRET)
     homes = []
-    for node, numbers in distributed(cores, copies).items():
+    for node, numbers in distributed(cores, len(makers)).items():
         # No cores are set aside: copies in lockstep need them for moments, and must not wait for
         # each other at the beginning.
         here = NodeAffinitySchedulingStrategy(node, soft=False)
         remote = ray.remote(Home).options(num_cpus=0, scheduling_strategy=here)
         host = nodes[node]["NodeManagerAddress"]
         actor = remote.remote(host, secret)
-        port, started = actor.port.remote(), actor.start.remote(make_env, world, numbers)
+        port = actor.port.remote()
+        started = actor.start.remote({number: makers[number] for number in numbers}, world)
         homes.append((FarHome(ray, actor), host, port, started, numbers))
     workers = {}
     for home, host, port, started, numbers in homes:
@@ -69,7 +67,7 @@ def start_there(
                 f"({one_line(getattr(error, 'cause', None) or error)})",
                 numbers[0],
             ) from error
-    return [workers[number] for number in range(copies)]
+    return [workers[number] for number in range(len(makers))]
 
 
 def distributed(cores: dict[str, float], copies: int) -> dict[str, list[int]]:
@@ -159,9 +157,9 @@ class Home:
         """Return where to connect to, once for each copy and in their order."""
         return self._server.getsockname()[1]
 
-    def start(self, make_env: MakeEnv, world: World, numbers: Sequence[int]) -> None:
+    def start(self, makers: Mapping[int, MakeEnv], world: World) -> None:
         """Start the processes of some copies, each as soon as there is a connection for it."""
-        for number in numbers:
+        for number, make_env in makers.items():
             self._processes[number] = start(self._accepted(), make_env, world, number)
         self._server.close()
 

@@ -1,8 +1,8 @@
 """What of an environment is saved, so that a run that was stopped goes on in it.
 
 The world's own state, where it has `save_state` and `restore_state`; the random streams of the
-world, its spaces and its wrappers; and the state of wrappers that are known or have these methods
-too.
+world, its spaces and its wrappers, and the global ones; and the state of wrappers that are known or
+have these methods too.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import pickle
 import random
 from collections import deque
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import gymnasium
@@ -20,6 +21,7 @@ from gymnasium import wrappers
 from gymnasium.wrappers.utils import RunningMeanStd
 
 from qmap.utils.errors import UserError
+from qmap.utils.streams import NUMPY, PYTHON
 
 # The attributes in which Gymnasium's wrappers keep what a later step depends on.
 KNOWN: dict[type[gymnasium.Wrapper], tuple[str, ...]] = {
@@ -63,6 +65,9 @@ OF_EVERY_WRAPPER = {
     "_saved_kwargs",
 }
 RANDOM = (np.random.Generator, np.random.RandomState, random.Random)
+WORLD = "0"  # the place of the world itself among those that hold random streams
+TIME_LIMITS = "elapsed"  # in states of the first version: the steps of all time limits
+GLOBAL = SimpleNamespace(python=PYTHON, numpy=NUMPY)
 
 
 def has_states(env: gymnasium.Env) -> bool:
@@ -116,6 +121,11 @@ def save_wrappers(env: gymnasium.Env) -> dict[str, Any]:
 def restore_wrappers(env: gymnasium.Env, states: dict[str, Any]) -> None:
     """Bring the wrappers to where `save_wrappers` was called."""
     layers = list(_layers(env))
+    if TIME_LIMITS in states:
+        limits = [layer for layer in layers if isinstance(layer, wrappers.TimeLimit)]
+        for limit, elapsed in zip(limits, states[TIME_LIMITS], strict=True):
+            limit._elapsed_steps = elapsed
+        return
     for number, state in states.items():
         layer, values = layers[int(number)], unpack(state)
         if hasattr(layer, "restore_state"):
@@ -246,6 +256,7 @@ def _holders(env: gymnasium.Env) -> Iterator[Any]:
     world = env.unwrapped
     yield from (world, world.action_space, world.observation_space)
     yield from _layers(env)
+    yield GLOBAL
 
 
 def _class(layer: gymnasium.Wrapper) -> str:

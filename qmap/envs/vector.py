@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ from qmap.envs.alarm import Alarm, TimeIsUp
 from qmap.envs.contract import EnvironmentFailure, check_contract, check_screen
 from qmap.envs.ray_worker import start_there
 from qmap.envs.worker import FAULTS, Copy, MakeEnv, Seen, Worker, described, start_here
+from qmap.utils import streams
 from qmap.utils.errors import UserError
 from qmap.utils.ray_cluster import connect
 
@@ -131,14 +133,15 @@ class Envs:
             self.action_names, self.cell_shape = world.action_names, world.cell_shape
             self.n_actions = len(world.action_names)
             self.forgetful = world.forgetful
+            makers = [partial(streams.made_with_luck, make_env, seed) for seed in self._seeds]
             if ray is not None:
-                self._workers += start_there(connect(ray), make_env, world, n_envs, timeout)
+                self._workers += start_there(connect(ray), makers, world, timeout)
                 self._answers(range(n_envs))
             elif n_envs == 1:
-                self._copy = Copy(self._here(None, make_env), world, self.name)
+                self._copy = Copy(self._here(None, *makers), world, self.name)
             else:
-                for number in range(n_envs):
-                    self._workers.append(start_here(make_env, world, number))
+                for number, make in enumerate(makers):
+                    self._workers.append(start_here(make, world, number))
                 self._answers(range(n_envs))
         except BaseException:
             self.close()

@@ -57,23 +57,24 @@ def train(
 
 def make_learner(config: GridWorldConfig) -> QMapLearner:
     """Make the networks and the learner."""
-    return QMapLearner(
-        q_frames_maker(
-            config.model,
-            OBSERVATION_SHAPE,
-            len(ACTION_NAMES),
-            dueling=config.dueling,
-            layer_norm=config.norm,
-            center=config.center_frames,
-            sigmoid=config.output == "sigmoid",
-            small_start=config.small_start,
-        ),
-        learning_rate=config.lr,
-        gamma=config.gamma,
-        clip_norm=config.clip,
-        double_order=config.double_order if config.double else None,
-        unknown_columns=config.unknown_columns,
-    )
+    with streams.lent(config.seed, "networks"):
+        return QMapLearner(
+            q_frames_maker(
+                config.model,
+                OBSERVATION_SHAPE,
+                len(ACTION_NAMES),
+                dueling=config.dueling,
+                layer_norm=config.norm,
+                center=config.center_frames,
+                sigmoid=config.output == "sigmoid",
+                small_start=config.small_start,
+            ),
+            learning_rate=config.lr,
+            gamma=config.gamma,
+            clip_norm=config.clip,
+            double_order=config.double_order if config.double else None,
+            unknown_columns=config.unknown_columns,
+        )
 
 
 class GridWorldTraining:
