@@ -19,17 +19,18 @@ from qmap.utils.command_line import option, options_of, shown
 from qmap.utils.errors import UserError
 from qmap.utils.run_folder import CONFIG, read_config
 from qmap.utils.terminal import say
+from qmap.world_options import GROUP, WorldOptions
 
 Config = TypeVar("Config", bound="RunOptions")
 
-GROUPS = ("what to learn", "exploration", "Q-map", "DQN", "replay", "run", "machine")
+GROUPS = ("what to learn", GROUP, "exploration", "Q-map", "DQN", "replay", "run", "machine")
 of_learning = partial(option, group=GROUPS[0])
-of_exploration = partial(option, group=GROUPS[1])
-of_q_map = partial(option, group=GROUPS[2])
-of_dqn = partial(option, group=GROUPS[3])
-of_replay = partial(option, group=GROUPS[4])
-of_run = partial(option, group=GROUPS[5])
-of_machine = partial(option, group=GROUPS[6])
+of_exploration = partial(option, group=GROUPS[2])
+of_q_map = partial(option, group=GROUPS[3])
+of_dqn = partial(option, group=GROUPS[4])
+of_replay = partial(option, group=GROUPS[5])
+of_run = partial(option, group=GROUPS[6])
+of_machine = partial(option, group=GROUPS[7])
 
 # What leaves options without effect, by the attribute that they need; else it is the flag that
 # turns this attribute off.
@@ -180,7 +181,7 @@ class QMapOptions(RunOptions):
 
 
 @dataclass(frozen=True)
-class TrainingConfig(QMapOptions):
+class TrainingConfig(QMapOptions, WorldOptions):
     """Everything a training on a game can be told; the defaults are those of the Q-map
     paper.
 
@@ -371,6 +372,7 @@ class TrainingConfig(QMapOptions):
     def check(self) -> None:
         """Refuse options that do not fit together; see `RunOptions.check`."""
         super().check()
+        self.check_world(needs_grid=self.qmap)
         if self.min_goal > self.max_goal:
             raise UserError(f"--min-goal {self.min_goal} is above --max-goal {self.max_goal}")
         if len(self.repeat) > 2 or self.repeat != sorted(self.repeat):

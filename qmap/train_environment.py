@@ -50,7 +50,7 @@ def make_experiment(config: EnvironmentConfig) -> Experiment:
     """Return the environment."""
     return Experiment(
         name=name_in_results(config.env),
-        make_env=partial(make_env, config.env),
+        make_env=config.adapted(partial(make_env, config.env)),
         dqn="mario",
         video_every=100,
         highlight=is_best,
