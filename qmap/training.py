@@ -195,7 +195,8 @@ class Training:
             first: number of the first of them.
         """
         self.maps.add(view.rooms, view.positions, view.coords)
-        self.watch.add(view.coords, view.clipped)
+        if self.config.qmap:  # nobody else needs to know where the characters are
+            self.watch.add(view.coords, view.clipped)
         if (message := self.watch.message()) is not None:
             warn(message)
         if first == 0:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 GROUP = "world and screen"
 of_world = partial(option, group=GROUP)
+RETRO = "retro:"
 MakeEnv = Callable[[], "gymnasium.Env"]
 
 
@@ -117,6 +118,90 @@ class WorldOptions:
         if not actions and pipeline is None:
             return make_env
         return partial(_adapted, make_env, actions, pipeline)
+
+
+@dataclass(frozen=True)
+class EnvironmentOptions(WorldOptions):
+    """Any environment by its name, and what there is to say of a game of stable-retro."""
+
+    env: str | None = of_world(
+        None,
+        "the environment: package:Name-v0, FILE.py[:NAME] with make(), or retro:GAME",
+        metavar="ENV",
+    )
+    game_dir: str | None = of_world(
+        None, "integration folder of a retro:GAME of your own", needs=["is_retro"], metavar="DIR"
+    )
+    state: str | None = of_world(
+        None, "saved state that a retro:GAME starts from", needs=["is_retro"], metavar="NAME"
+    )
+    row: str | None = of_world(
+        None,
+        "variables of a retro:GAME that add up to the character's row on the screen, in pixels: "
+        '"y" or "y-screen_y"',
+        needs=["is_retro"],
+        metavar="VAR",
+    )
+    col: str | None = of_world(
+        None, "and to its column in the level", needs=["is_retro"], metavar="VAR"
+    )
+    window: str | None = of_world(
+        None,
+        "and to the column at which the screen starts, if it scrolls",
+        needs=["is_retro"],
+        metavar="VAR",
+    )
+
+    @property
+    def is_retro(self) -> bool:
+        """Whether the environment is a game of stable-retro."""
+        return self.env is not None and self.env.startswith(RETRO)
+
+    def check_environment(self, needs_place: bool) -> None:
+        """Refuse an environment that is not there, before anything is loaded that takes long.
+
+        Args:
+            needs_place: whether somebody has to know where the character is.
+
+        Raises:
+            UserError: it is not there, or nobody knows that.
+        """
+        from qmap.envs.make_env import EXPECTED, find_file
+
+        if not self.env:
+            raise UserError(f"--env is missing: expected {EXPECTED}")
+        if not self.is_retro:
+            find_file(self.env)
+            return
+        from qmap.envs.retro_game import RetroGameOptions
+
+        options = RetroGameOptions(self.env.removeprefix(RETRO), **self._of_retro())
+        options.check()
+        if needs_place and not options.place().known:
+            raise UserError(
+                f"nobody knows where the character of {options.game} is: give --row and --col (and "
+                "--window, if the screen scrolls), or --no-qmap"
+            )
+
+    def make_env(self) -> MakeEnv:
+        """Return what makes the environment, with the actions and frames that are asked for."""
+        from qmap.envs.make_env import make_env
+
+        if not self.is_retro:
+            return self.adapted(partial(make_env, self.env))
+        return self.adapted(partial(make_env, self.env, **self._of_retro()))
+
+    @property
+    def results_name(self) -> str:
+        """What results of the environment are filed under."""
+        from qmap.envs.make_env import name_in_results
+
+        name = name_in_results(self.env)
+        return f"{name}_{self.state}" if self.state else name
+
+    def _of_retro(self) -> dict[str, str | None]:
+        names = ("game_dir", "state", "row", "col", "window", "actions")
+        return {name: getattr(self, name) for name in names}
 
 
 def _adapted(

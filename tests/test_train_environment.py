@@ -116,7 +116,7 @@ def test_an_exception_of_the_file_is_shown_with_its_traceback(
 def test_a_missing_file_and_a_missing_name_are_said_before_anything_is_loaded() -> None:
     with pytest.raises(UserError, match=r"there is no file nope.py; expected a Python file"):
         train_environment.main(["--env", "nope.py"])
-    with pytest.raises(UserError, match=r"--env is missing: expected package:Name-v0, or FILE.py"):
+    with pytest.raises(UserError, match="--env is missing: expected package:Name-v0, FILE.py"):
         train_environment.main([])
 
 
@@ -127,6 +127,7 @@ def test_a_missing_file_and_a_missing_name_are_said_before_anything_is_loaded() 
         ("worlds/lakes.py:Big-v0", "lakes_Big-v0"),
         ("package:mine/Name-v0", "mine_Name-v0"),
         ("Name-v0", "Name-v0"),
+        ("retro:Airstriker-Genesis", "Airstriker-Genesis"),
     ],
 )
 def test_results_are_named_after_the_file_or_the_id(env: str, name: str) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +17,12 @@ import gymnasium
 import numpy as np
 
 from qmap.envs.contract import check_contract
-from qmap.envs.make_env import make_env, name_in_results
 from qmap.utils import command_line, streams
 from qmap.utils.command_line import option
 from qmap.utils.drawing import BACKGROUND, BAR, DIM, EMPTY, TEXT, text_width, write
-from qmap.utils.errors import UserError
 from qmap.utils.image_file import write_image
 from qmap.utils.picture import GOAL, POSITION
-from qmap.world_options import WorldOptions
+from qmap.world_options import EnvironmentOptions
 
 WIDTH, TALLEST = 288, 400  # of the screen on a card, at most
 MARGIN, GAP, HEADER, LINE = 18, 18, 84, 19
@@ -34,12 +31,9 @@ GRID = (255, 255, 255)
 
 
 @dataclass(frozen=True)
-class ObserveConfig(WorldOptions):
+class ObserveConfig(EnvironmentOptions):
     """What can be asked for."""
 
-    env: str | None = option(
-        None, "the environment: package:Name-v0, or FILE.py[:NAME] with make()", metavar="ENV"
-    )
     steps: int = option(7, "steps that are shown after the start", minimum=1, maximum=100)
     every: int = option(1, "steps of play from one that is shown to the next", minimum=1)
     stack: int = option(3, "frames in an observation", minimum=1, maximum=16)
@@ -70,9 +64,9 @@ class Moment:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write the picture."""
     config = command_line.parse(ObserveConfig, __doc__, arguments, "qmap.utils.observe")
-    if not config.env:
-        raise UserError("--env is missing: expected package:Name-v0, or FILE.py with make()")
-    make = config.adapted(partial(make_env, config.env))
+    config.check_world(needs_grid=False)
+    config.check_environment(needs_place=False)
+    make = config.make_env()
     probe = make()
     try:
         check_contract(probe)
@@ -81,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     env = make()
     try:
         moments = play(env, config.steps, config.every, config.seed, config.stack, config.skip)
-        picture = draw(env, name_in_results(config.env), moments, config.keeps_grid)
+        picture = draw(env, config.results_name, moments, config.keeps_grid)
     finally:
         env.close()
     write_image(Path(config.output), picture)
