@@ -60,10 +60,11 @@ KNOWN_GAMES: dict[str, KnownGame] = {
         room="area_pointer",
         completed=SUPER_MARIO_ALL_STARS.completed,
     ),
+    # In RAM is the top left corner of 16 x 32 pixels, of which small Mario fills the lower half;
     # stable-retro cuts 8 rows and columns off each side of the NES' picture.
     "SuperMarioBros-Nes": KnownGame(
-        "player_y+256*player_y_page-256-8",
-        "player_x+256*player_x_page-8",
+        "player_y+256*player_y_page-256+16",
+        "player_x+256*player_x_page",
         "xscrollLo+256*xscrollHi",
         room="4*levelHi+levelLo",
         jump="A",

@@ -208,7 +208,7 @@ class Picture:
         self._panel_of(canvas, self._screen)[:] = 0
         left = self._view
         legend = [("position", POSITION), ("goal", GOAL), ("candidates", CANDIDATES)]
-        for name, color in legend if self.q_map else legend[:1]:
+        for name, color in legend if self.q_map else legend[: self.on_grid]:
             top = bottom + LEGEND // 2
             thickness = -1 if name == "candidates" else 2
             cv2.rectangle(canvas, (left + 1, top - 5), (left + 10, top + 4), color, thickness)
