@@ -39,7 +39,8 @@ class Workload:
 
 def montezuma(**options: Any) -> Workload:
     """Return Montezuma's Revenge."""
-    return Workload(TrainingConfig(**options), make_montezuma(), _bare_ale)
+    config = TrainingConfig(**options)
+    return Workload(config, make_montezuma(config), _bare_ale)
 
 
 def mario(**options: Any) -> Workload:

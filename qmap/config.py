@@ -13,17 +13,19 @@ from typing import Any, ClassVar
 
 from qmap.agents.published import GAMES
 from qmap.baselines.kept_actions import load_kept_actions
+from qmap.presets import PRESETS
 from qmap.utils.command_line import option, options_of
 from qmap.utils.errors import UserError
+from qmap.world_options import GROUP, WorldOptions
 
-GROUPS = ("what to learn", "exploration", "Q-map", "DQN", "replay", "run", "machine")
+GROUPS = ("what to learn", GROUP, "exploration", "Q-map", "DQN", "replay", "run", "machine")
 of_learning = partial(option, group=GROUPS[0])
-of_exploration = partial(option, group=GROUPS[1])
-of_q_map = partial(option, group=GROUPS[2])
-of_dqn = partial(option, group=GROUPS[3])
-of_replay = partial(option, group=GROUPS[4])
-of_run = partial(option, group=GROUPS[5])
-of_machine = partial(option, group=GROUPS[6])
+of_exploration = partial(option, group=GROUPS[2])
+of_q_map = partial(option, group=GROUPS[3])
+of_dqn = partial(option, group=GROUPS[4])
+of_replay = partial(option, group=GROUPS[5])
+of_run = partial(option, group=GROUPS[6])
+of_machine = partial(option, group=GROUPS[7])
 
 # What leaves options without effect, by the attribute that they need; else it is the flag that
 # turns this attribute off.
@@ -31,9 +33,12 @@ WITHOUT = {
     "learns": "--no-dqn and --no-qmap",
     "acts_at_random": "a DQN or a Q-map",
     "keeps_actions": "actions that are kept for one step",
-    "uses_targets": "--no-dqn and --no-double",
+    "uses_targets": "no target network in use",
     "prioritizes": "--alpha 0",
     "copies": "--soft-target",
+    "is_retro": "an --env that is not retro:GAME",
+    "anneals": "a schedule of exploration that has no phases",
+    "decays": "a schedule of exploration that is not geometric",
 }
 
 
@@ -174,7 +179,7 @@ class QMapOptions(RunOptions):
 
 
 @dataclass(frozen=True)
-class TrainingConfig(QMapOptions):
+class TrainingConfig(QMapOptions, WorldOptions):
     """Everything a training on a game can be told; the defaults are those of the Q-map
     paper.
 
@@ -203,12 +208,38 @@ class TrainingConfig(QMapOptions):
     sticky: float = of_learning(
         0.0, "probability that a step takes the action before instead", minimum=0, below=1
     )
+    game_reward: float = of_learning(
+        1.0, "what the DQN gets for the game's own reward, times this", needs=["dqn"]
+    )
+    right_reward: float = of_learning(
+        0.0, "and for each step that moves the character to the right", needs=["dqn"]
+    )
+    death_reward: float = of_learning(
+        0.0, "and for an end of the episode that does not finish a level", needs=["dqn"]
+    )
     # Exploration.
+    exploration: str = of_exploration(
+        "linear",
+        "how the share of exploring steps falls: over the whole run; in phases, after "
+        "--learning-starts over --anneal steps; or geometrically",
+        needs=["dqn"],
+        choices=("linear", "phases", "geometric"),
+    )
     first_exploration: float = of_exploration(
         1.0, "share of exploring steps at first", needs=["dqn"], minimum=0, maximum=1
     )
     last_exploration: float = of_exploration(
         0.05, "and at the end", needs=["dqn"], minimum=0, maximum=1
+    )
+    anneal: int = of_exploration(
+        1_000_000, "steps of the phase in which it falls", needs=["dqn", "anneals"], minimum=1
+    )
+    exploration_factor: float = of_exploration(
+        0.999999,
+        "what a step multiplies it with, if it falls geometrically",
+        needs=["dqn", "decays"],
+        above=0,
+        maximum=1,
     )
     first_random: float = of_exploration(
         0.1,
@@ -279,10 +310,28 @@ class TrainingConfig(QMapOptions):
     qmap_clip: float = of_q_map(
         1000.0, "norm to which each gradient of the Q-map is clipped", needs=["qmap"], above=0
     )
-    # DQN. Its discount factor is also that of the logged returns, whoever acts.
+    # DQN. The discount factor is also that of the logged returns, whoever acts.
+    preset: str | None = of_dqn(
+        None,
+        "a DQN as others trained it, alone: which values take the place of the defaults "
+        "(docs/neighbours.md)",
+        needs=["dqn"],
+        choices=tuple(PRESETS),
+    )
     dqn_lr: float = of_dqn(1e-4, "learning rate of the DQN", needs=["dqn"], above=0)
     dqn_gamma: float = of_dqn(0.99, "discount factor of the task", above=0, below=1)
     dqn_clip: float = of_dqn(1000.0, "the same norm for the DQN", needs=["dqn"], above=0)
+    dqn_model: str = of_dqn(
+        "published",
+        "the DQN's network: that of the paper for the game, or that of Mnih et al. 2015",
+        needs=["dqn"],
+        choices=("published", "nature"),
+    )
+    dqn_loss: str = of_dqn("huber", "of the DQN's errors", needs=["dqn"], choices=("huber", "mse"))
+    dueling: bool = of_dqn(True, "a DQN with a single stream", needs=["dqn"])
+    target_network: bool = of_dqn(
+        True, "a DQN that learns from its own values, and is not double", needs=["dqn"]
+    )
     # Replay, and when the learners train on it.
     replay: int = of_replay(500_000, "frames that the replay holds", needs=["learns"], minimum=100)
     learning_starts: int = of_replay(
@@ -354,8 +403,23 @@ class TrainingConfig(QMapOptions):
 
     @property
     def uses_targets(self) -> bool:
-        """Whether a target network is ever asked: the Q-map alone asks it in double Q-learning."""
-        return self.dqn or self.double
+        """Whether a target network is ever asked: the Q-map asks it in double Q-learning alone."""
+        return (self.dqn and self.target_network) or (self.qmap and self.double)
+
+    @property
+    def anneals(self) -> bool:
+        """Whether exploration has a phase in which it falls."""
+        return self.exploration == "phases"
+
+    @property
+    def decays(self) -> bool:
+        """Whether exploration falls geometrically."""
+        return self.exploration == "geometric"
+
+    @property
+    def shapes_rewards(self) -> bool:
+        """Whether the DQN gets other rewards than the game's."""
+        return (self.game_reward, self.right_reward, self.death_reward) != (1.0, 0.0, 0.0)
 
     @property
     def prioritizes(self) -> bool:
@@ -365,6 +429,7 @@ class TrainingConfig(QMapOptions):
     def check(self) -> None:
         """Refuse options that do not fit together; see `RunOptions.check`."""
         super().check()
+        self.check_world(needs_grid=self.qmap)
         if self.min_goal > self.max_goal:
             raise UserError(f"--min-goal {self.min_goal} is above --max-goal {self.max_goal}")
         if len(self.repeat) > 2 or self.repeat != sorted(self.repeat):

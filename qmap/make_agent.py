@@ -68,11 +68,18 @@ def make_agent(
             check_grid(q_map, observation_shape, coords_shape, config.envs)
         if config.dqn:
             dqn = DQNLearner(
-                dqn_maker(dqn_network, observation_shape, n_actions),
+                dqn_maker(
+                    dqn_network if config.dqn_model == "published" else config.dqn_model,
+                    observation_shape,
+                    n_actions,
+                    config.dueling,
+                ),
                 learning_rate=config.dqn_lr,
                 gamma=config.dqn_gamma,
                 clip_norm=config.dqn_clip,
-                double_q=config.double,
+                double_q=config.double and config.target_network,
+                target_network=config.target_network,
+                loss=config.dqn_loss,
             )
     learners = [learner for learner in (dqn, q_map) if learner is not None]
 
@@ -167,6 +174,8 @@ def check_grid(
 
 
 def agent_name(config: TrainingConfig) -> str:
-    """Name of the agent in the results: "q-map+dqn", "q-map", "dqn", "random", "jerk"..."""
+    """Name of the agent in the results: "q-map+dqn", "dqn", "mario-land", "random", "jerk"..."""
+    if config.preset is not None:
+        return config.preset
     parts = ["q-map"] * config.qmap + ["dqn"] * config.dqn
     return "+".join(parts) or baseline_name(config)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from qmap.config import GROUPS, RunOptions
+from qmap.presets import PRESETS
 from qmap.utils import command_line
 from qmap.utils.command_line import options_of, shown
 from qmap.utils.errors import UserError
@@ -41,7 +42,11 @@ def parse(
         values = _resumed(config, program, typed)
     else:
         recipes = getattr(config, "RECIPES", {})
-        values = {**recipes.get(typed.get("recipe"), {}), **typed}
+        values = {
+            **recipes.get(typed.get("recipe"), {}),
+            **PRESETS.get(typed.get("preset"), {}),
+            **typed,
+        }
     parsed = config(**values)
     parsed.check()
     for remark in parsed.remarks(typed):

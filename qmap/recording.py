@@ -36,6 +36,7 @@ def make_recording(
         q_map=agent.q_map is not None,
         frame_channels=envs.frame_shape[-1],
         gamma=config.qmap_gamma,
+        on_grid=config.keeps_grid,
     )
     videos = None
     if config.videos:

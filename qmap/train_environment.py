@@ -1,7 +1,8 @@
 """Train Q-map and DQN on an environment of your own: `python -m qmap.train_environment --env ENV`.
 
-ENV is a Python file with a function `make(render_mode=None)` that returns the environment, or an id
-that Gymnasium knows, "package:Name-v0" to import a package that registers it first.
+ENV is a Python file with a function `make(render_mode=None)` that returns the environment, an id
+that Gymnasium knows, "package:Name-v0" to import a package that registers it first, or retro:GAME,
+a game of stable-retro.
 `qmap.envs.wrappers.GoalGrid` makes any environment with discrete actions one for Q-map.
 """
 
@@ -9,33 +10,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
-from qmap.config import TrainingConfig, of_learning
-from qmap.envs.make_env import find_file, make_env, name_in_results
+from qmap.config import TrainingConfig
 from qmap.experiment import Bests, Episode, Experiment
 from qmap.launch import train
 from qmap.parse_config import parse
 from qmap.utils import command_line
-from qmap.utils.errors import UserError
+from qmap.world_options import EnvironmentOptions
 
 PROGRAM = "qmap.train_environment"
 
 
 @dataclass(frozen=True)
-class EnvironmentConfig(TrainingConfig):
+class EnvironmentConfig(TrainingConfig, EnvironmentOptions):
     """What the training can be told, and on which environment it runs."""
-
-    env: str | None = of_learning(
-        None, "the environment: package:Name-v0, or FILE.py[:NAME] with make()", metavar="ENV"
-    )
 
     def check(self) -> None:
         """Refuse what cannot be trained on; see `RunOptions.check`."""
         super().check()
-        if not self.env:
-            raise UserError("--env is missing: expected package:Name-v0, or FILE.py with make()")
-        find_file(self.env)
+        self.check_environment(needs_place=self.qmap)
 
 
 CONFIG = EnvironmentConfig
@@ -50,8 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def make_experiment(config: EnvironmentConfig) -> Experiment:
     """Return the environment."""
     return Experiment(
-        name=name_in_results(config.env),
-        make_env=partial(make_env, config.env),
+        name=config.results_name,
+        make_env=config.make_env(),
         dqn="mario",
         video_every=100,
         highlight=is_best,

@@ -53,15 +53,17 @@ def make_experiment(config: MarioConfig) -> Experiment:
     """Return the level of the game."""
     return Experiment(
         name=f"{config.game}_{config.level}",
-        make_env=partial(
-            gymnasium.make,
-            "qmap.envs:qmap/Mario-v0",
-            game=config.game,
-            level=config.level,
-            rom=config.rom,
-            game_dir=config.game_dir,
-            render_mode="rgb_array",
-            disable_env_checker=True,
+        make_env=config.adapted(
+            partial(
+                gymnasium.make,
+                "qmap.envs:qmap/Mario-v0",
+                game=config.game,
+                level=config.level,
+                rom=config.rom,
+                game_dir=config.game_dir,
+                render_mode="rgb_array",
+                disable_env_checker=True,
+            )
         ),
         dqn="mario",
         video_every=10,

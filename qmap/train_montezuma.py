@@ -20,18 +20,20 @@ CONFIG = TrainingConfig
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train as the command line says; return the exit status."""
     config = parse(CONFIG, PROGRAM, __doc__, arguments)
-    return train(config, make_experiment(), PROGRAM)
+    return train(config, make_experiment(config), PROGRAM)
 
 
-def make_experiment() -> Experiment:
+def make_experiment(config: TrainingConfig) -> Experiment:
     """Return the game."""
     return Experiment(
         name="montezuma",
-        make_env=partial(
-            gymnasium.make,
-            "qmap.envs:qmap/Montezuma-v0",
-            render_mode="rgb_array",
-            disable_env_checker=True,
+        make_env=config.adapted(
+            partial(
+                gymnasium.make,
+                "qmap.envs:qmap/Montezuma-v0",
+                render_mode="rgb_array",
+                disable_env_checker=True,
+            )
         ),
         dqn="montezuma",
         video_every=100,

@@ -20,6 +20,7 @@ from qmap.make_agent import agent_name, make_agent
 from qmap.maps import Maps
 from qmap.recording import make_recording
 from qmap.run import Run
+from qmap.shaping import ShapedRewards
 from qmap.utils import streams
 from qmap.utils.terminal import warn
 
@@ -102,6 +103,9 @@ class Training:
         run.attach("episodes", self.episodes)
         run.attach("maps", self.maps)
         run.attach("kept", self.kept)
+        self.shaped = ShapedRewards(config) if config.shapes_rewards else None
+        if self.shaped is not None:
+            run.attach("shaped", self.shaped)
         run.attach("envs", self)
         run.at_checkpoints = self._save_counts
         if not run.resume():
@@ -129,7 +133,8 @@ class Training:
         with self.run.saved_if_the_world_fails():
             step = envs.step(actions)
         view = step.view
-        agent.observe(actions, step.rewards, step.terminals, view.frames, view.coords)
+        rewards = step.rewards if self.shaped is None else self.shaped(step)
+        agent.observe(actions, rewards, step.terminals, view.frames, view.coords)
         self.kept.add(actions)
         self.run.advance(self.config.envs)
         self._look(view, first=0)
@@ -170,6 +175,8 @@ class Training:
         envs = np.flatnonzero(begun)
         self.kept.end(begun)
         self.agent.start(envs, view.frames, view.coords)
+        if self.shaped is not None:
+            self.shaped.begin(begun, view.positions)
         self._look(view, first=envs[0])
 
     def _end_episodes(self, ended: np.ndarray) -> None:
@@ -188,7 +195,8 @@ class Training:
             first: number of the first of them.
         """
         self.maps.add(view.rooms, view.positions, view.coords)
-        self.watch.add(view.coords, view.clipped)
+        if self.config.qmap:  # nobody else needs to know where the characters are
+            self.watch.add(view.coords, view.clipped)
         if (message := self.watch.message()) is not None:
             warn(message)
         if first == 0:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from qmap.agents.dqn import DQNLearner
-from qmap.agents.networks import ConvQFrames, DenseQFrames, DuelingDQN
+from qmap.agents.networks import ConvDQN, ConvQFrames, DenseQFrames
 from qmap.agents.q_map import QMapLearner
 from qmap.agents.replay import Transitions
 
@@ -64,9 +64,7 @@ def network_maker(figures: Figures) -> Callable[[], keras.Model]:
     layer_norm = any("LayerNorm" in key for key in figures)
     if not any("transpose" in name for name in names) and encoder:
         hidden = [shape[1] for name, shape in shapes.items() if ":action_value/" in name]
-        return lambda: DuelingDQN(
-            observation_shape, hidden[-1], encoder=encoder, hidden=hidden[:-1]
-        )
+        return lambda: ConvDQN(observation_shape, hidden[-1], encoder=encoder, hidden=hidden[:-1])
     rows, cols, n_actions = figures["q_values"].shape[1:]
     hidden = [shape[1] for name, shape in shapes.items() if "hiddens/" in name]
     if not encoder:

@@ -6,7 +6,7 @@ import pytest
 
 from qmap.agents.acting import OnlineNetworks
 from qmap.agents.dqn import DQNLearner
-from qmap.agents.networks import ConvQFrames, DuelingDQN
+from qmap.agents.networks import ConvDQN, ConvQFrames
 from qmap.agents.q_map import QMapLearner
 
 SHAPE = (12, 16, 3)
@@ -19,7 +19,7 @@ def make_networks(seed: int = 0) -> OnlineNetworks:
     decoder = {"decoder": [(4, 4, 2)], "last": (4, 1)}
     return OnlineNetworks(
         QMapLearner(lambda: ConvQFrames(SHAPE, 5, **small, **decoder), **learning),
-        DQNLearner(lambda: DuelingDQN(SHAPE, 5, **small), **learning),
+        DQNLearner(lambda: ConvDQN(SHAPE, 5, **small), **learning),
     )
 
 

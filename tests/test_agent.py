@@ -12,7 +12,7 @@ from qmap.agents.dqn import DQNLearner
 from qmap.agents.exploration import GoalPolicy, Kind
 from qmap.agents.learner import Update
 from qmap.agents.means import Means
-from qmap.agents.networks import ConvQFrames, DuelingDQN
+from qmap.agents.networks import ConvDQN, ConvQFrames
 from qmap.agents.q_map import QMapLearner
 from qmap.agents.replay import Transitions
 from qmap.config import TrainingConfig
@@ -319,8 +319,8 @@ def tiny_q_map() -> ConvQFrames:
     )
 
 
-def tiny_dqn() -> DuelingDQN:
-    return DuelingDQN(OBSERVATION_SHAPE, N_ACTIONS, encoder=[(2, 3, 2)], hidden=[4])
+def tiny_dqn() -> ConvDQN:
+    return ConvDQN(OBSERVATION_SHAPE, N_ACTIONS, encoder=[(2, 3, 2)], hidden=[4])
 
 
 def real_agent(seed: int, kinds: tuple[str, ...] = ("q_map", "dqn")) -> Agent:

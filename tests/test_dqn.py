@@ -84,25 +84,51 @@ def test_targets_are_those_of_the_definition(seed: int, n_steps: int, gamma: flo
     np.testing.assert_allclose(targets, expected, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("double_q", [True, False])
+@pytest.mark.parametrize("loss", ["huber", "mse"])
+@pytest.mark.parametrize(
+    ("networks", "picks", "gives"),
+    [
+        ({"double_q": True}, "online", "target"),
+        ({"double_q": False}, "target", "target"),
+        ({"double_q": False, "target_network": False}, "online", "online"),
+    ],
+)
 @pytest.mark.parametrize("n_steps", [1, 3])
-def test_errors_and_loss_are_those_of_the_definition(double_q: bool, n_steps: int) -> None:
-    learner, batch = table_learner(double_q=double_q), random_batch(1, n_steps, size=32)
-    online, target = (network.get_weights()[0] for network in (learner.online, learner.target))
+def test_errors_and_loss_are_those_of_the_definition(
+    networks: dict[str, bool], picks: str, gives: str, loss: str, n_steps: int
+) -> None:
+    learner, batch = table_learner(loss=loss, **networks), random_batch(1, n_steps, size=32)
+    tables = {name: getattr(learner, name).get_weights()[0] for name in ("online", "target")}
     weights = np.random.default_rng(2).random(32)
     expected = []
     for i in range(32):
         state, next_state = (o[i, 0, 0, 0] for o in (batch.observations, batch.next_observations))
-        picking = online if double_q else target
-        next_q = target[next_state, picking[next_state].argmax()]
+        next_q = tables[gives][next_state, tables[picks][next_state].argmax()]
         value = slow_target(next_q, batch.rewards[i], batch.terminals[i], batch.lengths[i], 0.9)
-        expected.append(online[state, batch.actions[i]] - value)
+        expected.append(tables["online"][state, batch.actions[i]] - value)
     sizes = np.abs(expected)
+    assert batch.terminals.any(), "the end of an episode is meant to occur"
     assert sizes.min() < 1.0 < sizes.max(), "both branches of the Huber loss are meant to occur"
     update = learner.train(batch, weights)
     np.testing.assert_allclose(update.errors, expected, rtol=1e-5, atol=1e-6)
-    losses = np.where(sizes < 1.0, sizes**2 / 2, sizes - 0.5)
+    losses = np.where(sizes < 1.0, sizes**2 / 2, sizes - 0.5) if loss == "huber" else sizes**2
     assert update.loss == pytest.approx((weights * losses).mean(), rel=1e-5)
+
+
+def test_without_a_target_network_there_is_one_network_that_learns() -> None:
+    learner = table_learner(target_network=False, double_q=False)
+    assert learner.target is learner.online
+    before = learner.online.get_weights()[0]
+    learner.train(random_batch(1), np.ones(8))
+    learner.update_target()
+    assert np.any(learner.online.get_weights()[0] != before)
+    saved = learner.weights()
+    assert "target" not in saved
+    other, alone = table_learner(), table_learner(target_network=False, double_q=False)
+    for each in (other, alone):
+        each.restore_weights(saved)
+        for network in (each.online, each.target):
+            np.testing.assert_array_equal(network.get_weights(), learner.online.get_weights())
 
 
 def test_the_reward_is_not_clipped() -> None:

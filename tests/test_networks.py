@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from qmap.agents.networks import LOW, SMALL, ConvQFrames, DenseQFrames, DuelingDQN, MeanFrame, duel
+from qmap.agents.networks import LOW, SMALL, ConvDQN, ConvQFrames, DenseQFrames, MeanFrame, duel
 from qmap.agents.published import q_frames_maker
 
 Golden = Callable[[str], dict[str, np.ndarray]]
@@ -68,7 +68,7 @@ def small_networks() -> list[keras.Model]:
             (8, 8, 3), 3, encoder=[(4, 4, 2)], hidden=[6], decoder=[(4, 4, 1)], last=(3, 2)
         ),
         DenseQFrames((8, 8, 3), 3, coords_shape=(4, 5), hidden=[6]),
-        DuelingDQN((8, 8, 3), 3, encoder=[(4, 4, 2)], hidden=[6]),
+        ConvDQN((8, 8, 3), 3, encoder=[(4, 4, 2)], hidden=[6]),
     ]
 
 
@@ -131,7 +131,7 @@ def test_options_leave_out_the_value_stream_and_the_norms() -> None:
     [
         lambda: ConvQFrames((8, 8, 3), 5, encoder=[(4, 4, 2)], hidden=[6], decoder=[], last=(4, 2)),
         lambda: DenseQFrames((8, 8, 3), 5, coords_shape=(8, 8), hidden=[6]),
-        lambda: DuelingDQN((8, 8, 3), 5, encoder=[(4, 4, 2)], hidden=[6]),
+        lambda: ConvDQN((8, 8, 3), 5, encoder=[(4, 4, 2)], hidden=[6]),
     ],
 )
 def test_the_advantages_alone_tell_which_action_is_best(make: Callable[[], keras.Model]) -> None:

@@ -220,3 +220,14 @@ def test_drawing_leaves_the_record_alone() -> None:
     Picture((ROWS, COLS), SCREEN).draw(step)
     for array, copy in zip((step.observation, step.screen, step.q_max), before, strict=True):
         np.testing.assert_array_equal(array, copy)
+
+
+def test_no_position_is_drawn_on_frames_that_the_goal_grid_does_not_lie_over() -> None:
+    frames = np.zeros((84, 60, 3), np.uint8)
+    step = record(observation=frames, goal=None, candidates=None)
+    drawn = []
+    for on_grid in (True, False):
+        picture = Picture((28, 20), (210, 160, 3), on_grid=on_grid)
+        panel = picture._panel_of(picture.draw(step), picture._view)
+        drawn.append(int((panel == POSITION).all(axis=2).sum()))
+    assert drawn[0] > 0 == drawn[1]

@@ -12,6 +12,7 @@ import gymnasium
 import pytest
 
 from qmap import train_environment
+from qmap.envs.contract import check_contract
 from qmap.envs.make_env import make_env, name_in_results
 from qmap.utils.errors import UserError
 
@@ -116,7 +117,7 @@ def test_an_exception_of_the_file_is_shown_with_its_traceback(
 def test_a_missing_file_and_a_missing_name_are_said_before_anything_is_loaded() -> None:
     with pytest.raises(UserError, match=r"there is no file nope.py; expected a Python file"):
         train_environment.main(["--env", "nope.py"])
-    with pytest.raises(UserError, match=r"--env is missing: expected package:Name-v0, or FILE.py"):
+    with pytest.raises(UserError, match="--env is missing: expected package:Name-v0, FILE.py"):
         train_environment.main([])
 
 
@@ -127,10 +128,32 @@ def test_a_missing_file_and_a_missing_name_are_said_before_anything_is_loaded() 
         ("worlds/lakes.py:Big-v0", "lakes_Big-v0"),
         ("package:mine/Name-v0", "mine_Name-v0"),
         ("Name-v0", "Name-v0"),
+        ("retro:Airstriker-Genesis", "Airstriker-Genesis"),
     ],
 )
 def test_results_are_named_after_the_file_or_the_id(env: str, name: str) -> None:
     assert name_in_results(env) == name
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLE.parent.glob("*.py")), ids=lambda path: path.stem)
+def test_the_pages_show_the_examples_as_they_are(path: Path) -> None:
+    page = (EXAMPLE.parents[1] / "docs" / "environments.md").read_text()
+    _, _, code = path.read_text().split("\n", 2)
+    assert f"```python\n{code}```" in page
+
+
+@pytest.mark.parametrize("game", ["pitfall", "private_eye"])
+def test_the_places_of_the_atari_examples_are_on_their_grid(game: str) -> None:
+    env = make_env(f"{EXAMPLE.parent / 'atari.py'}:{game}")
+    check_contract(env)
+    env.reset()
+    places = set()
+    for action in 3 * [3] + 40 * [11]:
+        _, _, _, _, info = env.step(action)
+        places.add(tuple(info["coords"]))
+        assert not info["qmap"]["clipped"]
+    assert len(places) > 8
+    env.close()
 
 
 def test_help_shows_no_empty_default(capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,7 @@ from qmap.agents.learner import FOLLOW_EVERY, followed
 from qmap.agents.means import Means
 from qmap.agents.q_map import QMapLearner
 from qmap.agents.replay import Replay
-from qmap.agents.schedules import crossings, linear
+from qmap.agents.schedules import crossings, geometric, linear, phases
 from qmap.agents.sight import sees
 from qmap.agents.together import together
 
@@ -81,9 +81,12 @@ class Agent:
         if self.dqn is None:
             return 1.0
         settings = self.settings
-        return linear(
-            self.step, settings.steps, settings.first_exploration, settings.last_exploration
-        )
+        ends = settings.first_exploration, settings.last_exploration
+        if settings.exploration == "phases":
+            return phases(self.step, settings.learning_starts, settings.anneal, *ends)
+        if settings.exploration == "geometric":
+            return geometric(self.step, settings.exploration_factor, *ends)
+        return linear(self.step, settings.steps, *ends)
 
     @property
     def q_map_in_use(self) -> bool:

@@ -1,8 +1,9 @@
-"""The task learner: a double, dueling deep Q-network with Huber loss."""
+"""The task learner: a deep Q-network; published, it is double and dueling and has a Huber loss."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import keras
 import numpy as np
@@ -45,10 +46,14 @@ def huber(errors: tf.Tensor) -> tf.Tensor:
     return tf.where(size < 1.0, 0.5 * tf.square(errors), size - 0.5)
 
 
-class DQNLearner(Learner):
-    """Learns the task's Q-values (Mnih et al. 2015) from the environment's own reward.
+LOSSES = {"huber": huber, "mse": tf.square}
 
-    Double Q-learning in its usual order; without it the target network picks and gives.
+
+class DQNLearner(Learner):
+    """Learns the task's Q-values (Mnih et al. 2015) from the rewards it is given.
+
+    Double Q-learning in its usual order; without it the target network picks and gives, and
+    without a target network the online one, which is never double.
 
     Args:
         make_network: makes a Q-network; called twice, online and target.
@@ -56,6 +61,8 @@ class DQNLearner(Learner):
         gamma: discount factor.
         clip_norm: L2 norm to which each variable's gradient is clipped.
         double_q: double Q-learning.
+        target_network: whether there is a target network.
+        loss: of an error, "huber" or "mse", its square.
     """
 
     name = "dqn"
@@ -68,6 +75,8 @@ class DQNLearner(Learner):
         gamma: float,
         clip_norm: float,
         double_q: bool = True,
+        target_network: bool = True,
+        loss: Literal["huber", "mse"] = "huber",
     ) -> None:
         super().__init__(
             make_network,
@@ -76,7 +85,9 @@ class DQNLearner(Learner):
             clip_norm=clip_norm,
             double_order="usual" if double_q else None,
             single="target",
+            target_network=target_network,
         )
+        self.loss = LOSSES[loss]
 
     def q_values(self, observations: np.ndarray) -> np.ndarray:
         """Q-values of uint8 observations (batch, h, w, c): (batch, actions).
@@ -97,6 +108,6 @@ class DQNLearner(Learner):
         with tf.GradientTape() as tape:
             q_values = self.online(batch.observations)
             errors = tf.gather(q_values, batch.actions, axis=-1, batch_dims=1) - targets
-            loss = tf.reduce_mean(tf.cast(weights, tf.float32) * huber(errors))
+            loss = tf.reduce_mean(tf.cast(weights, tf.float32) * self.loss(errors))
         self._descend(tape, loss)
         return loss, errors, mean_of_best(q_values)

@@ -47,6 +47,11 @@ class Learner:
         double_order: which network picks the next action, the other gives its value; None for no
             double Q-learning.
         single: the network that does both without double Q-learning.
+        target_network: without it there is the online network alone, which picks and gives.
+
+    Attributes:
+        online: the network that learns.
+        target: the one that follows it; without a target network the same one.
     """
 
     name: str
@@ -60,11 +65,14 @@ class Learner:
         clip_norm: float,
         double_order: DoubleOrder | None,
         single: Literal["online", "target"],
+        target_network: bool = True,
     ) -> None:
         self.gamma = gamma
-        self.online = make_network()
-        self.target = make_network()
-        self.target.trainable = False
+        self.online = self.target = make_network()
+        self.networks = {"online": self.online}
+        if target_network:
+            self.networks["target"] = self.target = make_network()
+            self.target.trainable = False
         picking, giving = {
             "usual": ("online", "target"),
             "reference": ("target", "online"),
@@ -108,6 +116,8 @@ class Learner:
     @tf.function
     def update_target(self, share: float = 1.0) -> None:
         """Move the target network's weights by a share of the way to the online ones; 1 copies."""
+        if self.target is self.online:
+            return
         for target, online in zip(self.target.weights, self.online.weights, strict=True):
             if share == 1.0:
                 target.value.assign(online.value)
@@ -120,7 +130,7 @@ class Learner:
         Raises:
             FloatingPointError: a weight or a moment is infinite or not a number.
         """
-        weights = {"online": _arrays(self.online), "target": _arrays(self.target)}
+        weights = {name: _arrays(network) for name, network in self.networks.items()}
         if moments:
             weights["optimizer"] = self.optimizer.state()
         for arrays in weights.values():
@@ -134,12 +144,14 @@ class Learner:
         Raises:
             ValueError: they are those of another network.
         """
-        for network, arrays in ((self.online, "online"), (self.target, "target")):
+        for name, network in self.networks.items():
+            # What was trained without a target network may go on with one.
+            arrays = weights.get(name, weights["online"])
             expected = [tuple(variable.shape) for variable in network.weights]
-            found = [array.shape for array in weights[arrays].values()]
+            found = [array.shape for array in arrays.values()]
             if found != expected:
                 raise ValueError(f"its {self.name} network has other layers")
-            network.set_weights(list(weights[arrays].values()))
+            network.set_weights(list(arrays.values()))
         if "optimizer" in weights:
             self.optimizer.restore(weights["optimizer"])
 

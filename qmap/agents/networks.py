@@ -280,14 +280,15 @@ class DenseQFrames(QNetwork):
         return _through(self.hidden, self.flatten(self.inputs(observations)))
 
 
-class DuelingDQN(QNetwork):
-    """The task's Q-network: convolutions and two dense streams, V + A - mean(A).
+class ConvDQN(QNetwork):
+    """The task's Q-network: convolutions, then dense layers.
 
     Args:
         observation_shape: (height, width, channels) of an observation.
         n_actions: number of actions.
         encoder: convolutions, ReLU after each.
         hidden: sizes of the dense layers of each stream, ReLU after each.
+        dueling: add a second stream with one output V and return V + A - mean(A).
     """
 
     def __init__(
@@ -297,6 +298,7 @@ class DuelingDQN(QNetwork):
         *,
         encoder: Sequence[Convolution],
         hidden: Sequence[int],
+        dueling: bool = True,
         name: str = "dqn",
     ) -> None:
         super().__init__(name=name)
@@ -307,8 +309,10 @@ class DuelingDQN(QNetwork):
         self.flatten = keras.layers.Flatten()
         self.advantage = [DenseNorm(size, "relu", False) for size in hidden]
         self.advantage.append(DenseNorm(n_actions, "linear", False))
-        self.value = [DenseNorm(size, "relu", False) for size in hidden]
-        self.value.append(DenseNorm(1, "linear", False))
+        self.value = []
+        if dueling:
+            self.value = [DenseNorm(size, "relu", False) for size in hidden]
+            self.value.append(DenseNorm(1, "linear", False))
         self(tf.zeros((1, *observation_shape), tf.uint8))
 
     def features(self, observations: tf.Tensor) -> tf.Tensor:

@@ -1,4 +1,4 @@
-"""The networks by name: the published ones, theirs with skip connections, and one of any size.
+"""The networks by name: the published ones, variants of theirs, and others' for the task.
 
 Convolutions are (channels, kernel, stride).
 
@@ -46,10 +46,11 @@ DENSE: dict[str, dict[str, Any]] = {
     "mlp1": {"hidden": [1024, 1024, 1024]},
     "mlp2": {"hidden": [1024, 1024]},
 }
-# Task networks.
+# Task networks; "nature" is that of Mnih et al. 2015.
 DQN: dict[str, dict[str, Any]] = {
     "mario": {"encoder": [(32, 8, 2), (32, 6, 2), (64, 4, 2)], "hidden": [1024]},
     "montezuma": {"encoder": [(32, 8, 2), (32, 6, 2), (32, 4, 2)], "hidden": [1024]},
+    "nature": {"encoder": [(32, 8, 4), (64, 4, 2), (64, 3, 1)], "hidden": [512]},
 }
 GAMES = ("convdeconv", "skip")
 ANY_SIZE = "any-size"
@@ -76,9 +77,9 @@ def q_frames_maker(
 
 
 def dqn_maker(
-    name: str, observation_shape: tuple[int, int, int], n_actions: int
+    name: str, observation_shape: tuple[int, int, int], n_actions: int, dueling: bool = True
 ) -> Callable[[], keras.Model]:
     """Return a function that makes the task network `name` of `DQN`."""
-    from qmap.agents.networks import DuelingDQN
+    from qmap.agents.networks import ConvDQN
 
-    return lambda: DuelingDQN(observation_shape, n_actions, **DQN[name])
+    return lambda: ConvDQN(observation_shape, n_actions, dueling=dueling, **DQN[name])

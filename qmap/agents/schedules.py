@@ -9,6 +9,16 @@ def linear(step: int, steps: int, first: float, last: float) -> float:
     return first + fraction * (last - first)
 
 
+def phases(step: int, wait: int, steps: int, first: float, last: float) -> float:
+    """Stay at `first` for `wait` steps, go to `last` in `steps` more, and stay there."""
+    return linear(max(step - wait, 0), steps, first, last)
+
+
+def geometric(step: int, factor: float, first: float, last: float) -> float:
+    """Start at `first`, multiply by `factor` at each step, and stop at `last`."""
+    return max(first * factor**step, last)
+
+
 def crossings(every: int, step: int, advanced: int) -> int:
     """Return how many multiples of `every` the last `advanced` steps up to `step` reached."""
     return step // every - (step - advanced) // every

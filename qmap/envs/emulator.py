@@ -124,15 +124,24 @@ def _start(rom: Path) -> stable_retro.RetroEmulator:
             path.symlink_to(rom.resolve())
         except OSError:
             path.write_bytes(rom.read_bytes())
-        # An environment that nobody holds any longer may live on in a cycle of references.
-        gc.collect()
-        try:
-            return stable_retro.RetroEmulator(str(path))
-        except RuntimeError as error:
-            if "multiple emulator" not in str(error):
-                raise
-            raise UserError(
-                "an emulator is already open in this process, and stable-retro runs only one: "
-                "close() the first environment, or run the second in a process of its own "
-                "(several environments in one training: --envs)"
-            ) from None
+        return open_core(path)
+
+
+def open_core(rom: Path) -> stable_retro.RetroEmulator:
+    """Start the emulator of the console that the ROM's ending names.
+
+    Raises:
+        UserError: one is open in this process.
+    """
+    # An environment that nobody holds any longer may live on in a cycle of references.
+    gc.collect()
+    try:
+        return stable_retro.RetroEmulator(str(rom))
+    except RuntimeError as error:
+        if "multiple emulator" not in str(error):
+            raise UserError(f"no emulator can run {rom}: {error}") from error
+        raise UserError(
+            "an emulator is already open in this process, and stable-retro runs only one: "
+            "close() the first environment, or run the second in a process of its own "
+            "(several environments in one training: --envs)"
+        ) from None

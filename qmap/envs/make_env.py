@@ -1,4 +1,4 @@
-"""Environments by name: an id of Gymnasium, or somebody's own Python file."""
+"""Environments by name: an id of Gymnasium, a Python file, or a game of stable-retro."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from typing import Any
 import gymnasium
 
 from qmap.utils.errors import UserError
+from qmap.world_options import RETRO
 
 # A file, and maybe what to take from it.
 FILE = re.compile(r"(?P<path>.+\.py)(:(?P<name>[^:]+))?")
+EXPECTED = "package:Name-v0, FILE.py with make(), or retro:GAME"
 
 
-def make_env(env: str) -> gymnasium.Env:
+def make_env(env: str, **of_retro: str | None) -> gymnasium.Env:
     """Make an environment that renders its screen.
 
     A function of this module with the name as its argument can be sent to worker processes, which
@@ -29,12 +31,18 @@ def make_env(env: str) -> gymnasium.Env:
     Args:
         env: an id, "package:Name-v0" to import a package that registers it first, or FILE.py: a
             file with `make(render_mode=None)`, which returns the environment. FILE.py:NAME takes
-            another function, or an id that the file registers.
+            another function, or an id that the file registers. retro:GAME is a game of
+            stable-retro.
+        of_retro: what `RetroGameOptions` takes beside the game's name.
 
     Raises:
         UserError: there is none, or it cannot render its screen. An exception in somebody's own
             code is shown with its traceback first.
     """
+    if env.startswith(RETRO):
+        from qmap.envs.retro_game import RetroGameOptions, make_retro_game
+
+        return make_retro_game(RetroGameOptions(env.removeprefix(RETRO), **of_retro))
     given = FILE.fullmatch(env)
     if given is None:
         return _by_id(env, env)

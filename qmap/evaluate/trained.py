@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 MakeExperiment = Callable[[Any], Experiment]
 GAMES: dict[str, tuple[type[TrainingConfig], MakeExperiment]] = {
     "qmap.train_mario": (MarioConfig, make_mario),
-    "qmap.train_montezuma": (TrainingConfig, lambda config: make_montezuma()),
+    "qmap.train_montezuma": (TrainingConfig, make_montezuma),
     "qmap.train_environment": (EnvironmentConfig, make_environment),
 }
 GRID_WORLD = "qmap.train_gridworld"
@@ -78,6 +78,7 @@ class Trained:
         skip: steps between two of them.
         min_goal: goals are chosen at least as many steps away where there is no task.
         max_goal: and at most as many.
+        on_grid: whether the goal grid lies over the frames.
     """
 
     q_map: QMapLearner | None
@@ -87,6 +88,7 @@ class Trained:
     skip: int = 1
     min_goal: int = 15
     max_goal: int = 30
+    on_grid: bool = True
 
 
 def find(path: Path) -> Origin:
@@ -147,6 +149,7 @@ def load(origin: Origin, envs: Envs) -> Trained:
         config.skip,
         config.min_goal,
         config.max_goal,
+        config.keeps_grid,
     )
 
 

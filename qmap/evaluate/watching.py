@@ -51,6 +51,7 @@ class Watching:
                 q_map=trained.q_map is not None,
                 frame_channels=envs.frame_shape[-1],
                 gamma=trained.gamma,
+                on_grid=trained.on_grid,
             )
             (output / "videos").mkdir(exist_ok=True)
             self._recorder = VideoRecorder(output / "videos", picture.draw, patience=2.0)

@@ -17,15 +17,13 @@ import gymnasium
 import numpy as np
 
 from qmap.envs.contract import check_contract
-from qmap.envs.make_env import make_env, name_in_results
 from qmap.utils import command_line, streams
 from qmap.utils.command_line import option
 from qmap.utils.drawing import BACKGROUND, BAR, DIM, EMPTY, TEXT, text_width, write
-from qmap.utils.errors import UserError
 from qmap.utils.image_file import write_image
 from qmap.utils.picture import GOAL, POSITION
+from qmap.world_options import EnvironmentOptions
 
-STACK, SKIP = 3, 2
 WIDTH, TALLEST = 288, 400  # of the screen on a card, at most
 MARGIN, GAP, HEADER, LINE = 18, 18, 84, 19
 CARDS_IN_A_ROW = 4
@@ -33,14 +31,13 @@ GRID = (255, 255, 255)
 
 
 @dataclass(frozen=True)
-class ObserveConfig:
+class ObserveConfig(EnvironmentOptions):
     """What can be asked for."""
 
-    env: str | None = option(
-        None, "the environment: package:Name-v0, or FILE.py[:NAME] with make()", metavar="ENV"
-    )
     steps: int = option(7, "steps that are shown after the start", minimum=1, maximum=100)
     every: int = option(1, "steps of play from one that is shown to the next", minimum=1)
+    stack: int = option(3, "frames in an observation", minimum=1, maximum=16)
+    skip: int = option(2, "steps between two frames of an observation", minimum=1, maximum=16)
     seed: int = option(0, "seed of the environment and of the play", minimum=0)
     output: str = option("observe.png", "the picture", metavar="PICTURE")
 
@@ -67,30 +64,33 @@ class Moment:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write the picture."""
     config = command_line.parse(ObserveConfig, __doc__, arguments, "qmap.utils.observe")
-    if not config.env:
-        raise UserError("--env is missing: expected package:Name-v0, or FILE.py with make()")
-    probe = make_env(config.env)
+    config.check_world(needs_grid=False)
+    config.check_environment(needs_place=False)
+    make = config.make_env()
+    probe = make()
     try:
         check_contract(probe)
     finally:
         probe.close()
-    env = make_env(config.env)
+    env = make()
     try:
-        moments = play(env, config.steps, config.every, config.seed)
-        picture = draw(env, name_in_results(config.env), moments)
+        moments = play(env, config.steps, config.every, config.seed, config.stack, config.skip)
+        picture = draw(env, config.results_name, moments, config.keeps_grid)
     finally:
         env.close()
     write_image(Path(config.output), picture)
     print(Path(config.output))
 
 
-def play(env: gymnasium.Env, steps: int, every: int, seed: int) -> list[Moment]:
+def play(
+    env: gymnasium.Env, steps: int, every: int, seed: int, stack: int = 3, skip: int = 2
+) -> list[Moment]:
     """Play at random; return the start and every `every`-th of `steps * every` steps."""
     generator = streams.generator(seed, "acting")
     names = env.get_wrapper_attr("action_names")
     frame, info = env.reset(seed=streams.number(seed, "environments"))
     frames = [frame]
-    moments = [Moment("start", "", env.render(), _stack(frames), info)]
+    moments = [Moment("start", "", env.render(), _stack(frames, stack, skip), info)]
     for step in range(1, steps * every + 1):
         action = int(generator.integers(env.action_space.n))
         frame, reward, terminated, truncated, info = env.step(action)
@@ -100,21 +100,29 @@ def play(env: gymnasium.Env, steps: int, every: int, seed: int) -> list[Moment]:
             outcome += ", terminated" if terminated else ", truncated"
         if step % every == 0:
             title = f"{step}  {names[action]}"
-            moments.append(Moment(title, outcome, env.render(), _stack(frames), info))
+            moments.append(Moment(title, outcome, env.render(), _stack(frames, stack, skip), info))
         if terminated or truncated:
             frames = [env.reset()[0]]
     return moments
 
 
-def draw(env: gymnasium.Env, name: str, moments: list[Moment]) -> np.ndarray:
-    """Return the (H, W, 3) uint8 RGB picture of moments, one card each."""
+def draw(env: gymnasium.Env, name: str, moments: list[Moment], on_grid: bool = True) -> np.ndarray:
+    """Return the (H, W, 3) uint8 RGB picture of moments, one card each.
+
+    Args:
+        env: what was played in.
+        name: by which the user knows it.
+        moments: what was seen.
+        on_grid: whether the goal grid lies over the frames.
+    """
     coords_shape = tuple(env.get_wrapper_attr("coords_shape"))
     grid_shape, cell_shape = coords_shape, None
     if env.has_wrapper_attr("grid_shape"):
         grid_shape = env.get_wrapper_attr("grid_shape")
     if env.has_wrapper_attr("cell_shape"):
         cell_shape = env.get_wrapper_attr("cell_shape")
-    cards = [_card(moment, coords_shape, grid_shape, cell_shape) for moment in moments]
+    frame_grid = coords_shape if on_grid else None
+    cards = [_card(moment, frame_grid, grid_shape, cell_shape) for moment in moments]
     height, width = cards[0].shape[:2]
     across = min(CARDS_IN_A_ROW, len(cards))
     down = -(-len(cards) // across)
@@ -156,7 +164,7 @@ def _facts(
 
 def _card(
     moment: Moment,
-    coords_shape: tuple[int, int],
+    frame_grid: tuple[int, int] | None,
     grid_shape: tuple[int, int],
     cell_shape: tuple[float, float] | None,
 ) -> np.ndarray:
@@ -168,8 +176,9 @@ def _card(
     if cell_shape is None:
         cell_shape = height / grid_shape[0], width / grid_shape[1]
     _mark(screen, moment, grid_shape, [side * scale for side in cell_shape], scale)
-    frames = [_enlarged(frame) for frame in moment.frames]
-    _box_on_grid(frames[-1], moment, coords_shape)
+    frames = [_enlarged(frame, len(moment.frames)) for frame in moment.frames]
+    if frame_grid is not None:
+        _box_on_grid(frames[-1], moment, frame_grid)
     lines = _lines(moment.info)
     below = 30 + size[0] + 8 + frames[0].shape[0] + 10
     card = np.full((below + LINE * len(lines) + 6, WIDTH + 16, 3), BAR, np.uint8)
@@ -178,7 +187,7 @@ def _card(
     left = 8 + (WIDTH - size[1]) // 2
     card[30 : 30 + size[0], left : left + size[1]] = screen
     for number, frame in enumerate(frames):
-        top, left = 38 + size[0], 8 + number * ((WIDTH + 6) // STACK)
+        top, left = 38 + size[0], 8 + number * ((WIDTH + 6) // len(frames))
         card[top : top + frame.shape[0], left : left + frame.shape[1]] = frame
     for number, (line, color) in enumerate(lines):
         write(card, line, 8, below + LINE // 2 + number * LINE, 13, color)
@@ -227,12 +236,13 @@ def _mark(
     cv2.circle(screen, center, radius, POSITION, -1, cv2.LINE_AA)
 
 
-def _enlarged(frame: np.ndarray) -> np.ndarray:
-    """Return a frame as wide as its place on the card."""
+def _enlarged(frame: np.ndarray, stack: int) -> np.ndarray:
+    """Return a frame as wide as its place on the card, beside the others of the stack."""
     colors = frame[..., :3] if frame.shape[2] >= 3 else frame[..., :1].repeat(3, axis=2)
-    scale = (WIDTH - 6 * (STACK - 1)) / STACK / frame.shape[1]
+    scale = (WIDTH - 6 * (stack - 1)) / stack / frame.shape[1]
     size = (round(frame.shape[1] * scale), round(frame.shape[0] * scale))
-    enlarged = cv2.resize(np.ascontiguousarray(colors), size, interpolation=cv2.INTER_NEAREST)
+    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST
+    enlarged = cv2.resize(np.ascontiguousarray(colors), size, interpolation=interpolation)
     cv2.rectangle(enlarged, (0, 0), (size[0] - 1, size[1] - 1), EMPTY)
     return enlarged
 
@@ -254,10 +264,10 @@ def _ours(info: dict[str, Any]) -> dict[str, Any]:
     return info.get("qmap", {})
 
 
-def _stack(frames: list[np.ndarray]) -> list[np.ndarray]:
+def _stack(frames: list[np.ndarray], stack: int, skip: int) -> list[np.ndarray]:
     """Return what an agent gets of an episode's frames so far, oldest first."""
     last = len(frames) - 1
-    return [frames[max(last - SKIP * age, 0)] for age in reversed(range(STACK))]
+    return [frames[max(last - skip * age, 0)] for age in reversed(range(stack))]
 
 
 if __name__ == "__main__":

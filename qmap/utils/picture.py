@@ -92,6 +92,8 @@ class Picture:
             that what stood still is gray and what moved is colored; of RGB frames the last one.
         gamma: discount factor of the Q-map. If given, the color bar also says how many steps away
             a value stands for: value = gamma ** (steps - 1).
+        on_grid: whether the goal grid lies over the observation, as it does over the screen; else
+            there is no position in it.
     """
 
     def __init__(
@@ -102,8 +104,10 @@ class Picture:
         q_map: bool = True,
         frame_channels: int = 1,
         gamma: float | None = None,
+        on_grid: bool = True,
     ) -> None:
         self.coords_shape = coords_shape
+        self.on_grid = on_grid
         self.frame_channels = frame_channels
         self.q_map = q_map
         self._panel = _panel_shape(coords_shape, screen_shape)
@@ -143,6 +147,9 @@ class Picture:
             )
             tinted = cv2.addWeighted(seen, 0.55, np.full_like(seen, CANDIDATES), 0.45, 0)
             seen = np.where(mask[..., None] > 0, tinted, seen)
+        if not self.on_grid:
+            resize_into(seen, _middle(panel, seen.shape))
+            return
         resize_into(seen, panel)
         self._draw_boxes(panel, record)
 
@@ -169,10 +176,7 @@ class Picture:
             cv2.rectangle(panel, (left, top), (right, bottom), color, thickness)
 
     def _draw_screen(self, panel: np.ndarray, screen: np.ndarray) -> None:
-        scale = min(panel.shape[0] / screen.shape[0], panel.shape[1] / screen.shape[1])
-        height, width = (max(round(size * scale), 1) for size in screen.shape[:2])
-        top, left = (panel.shape[0] - height) // 2, (panel.shape[1] - width) // 2
-        resize_into(screen, panel[top : top + height, left : left + width])
+        resize_into(screen, _middle(panel, screen.shape))
 
     def _draw_caption(self, canvas: np.ndarray, record: StepRecord) -> None:
         top = TITLE + self._panel[0] + LEGEND
@@ -204,7 +208,7 @@ class Picture:
         self._panel_of(canvas, self._screen)[:] = 0
         left = self._view
         legend = [("position", POSITION), ("goal", GOAL), ("candidates", CANDIDATES)]
-        for name, color in legend if self.q_map else legend[:1]:
+        for name, color in legend if self.q_map else legend[: self.on_grid]:
             top = bottom + LEGEND // 2
             thickness = -1 if name == "candidates" else 2
             cv2.rectangle(canvas, (left + 1, top - 5), (left + 10, top + 4), color, thickness)
@@ -242,6 +246,14 @@ def _as_rgb(observation: np.ndarray, frame_channels: int) -> np.ndarray:
     grays = observation[..., ::frame_channels][..., -3:]
     missing = 3 - grays.shape[2]
     return np.concatenate([grays] + [grays[..., -1:]] * missing, axis=2)
+
+
+def _middle(panel: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return the largest part in the middle of a panel with the proportions of `shape`."""
+    scale = min(panel.shape[0] / shape[0], panel.shape[1] / shape[1])
+    height, width = (max(round(size * scale), 1) for size in shape[:2])
+    top, left = (panel.shape[0] - height) // 2, (panel.shape[1] - width) // 2
+    return panel[top : top + height, left : left + width]
 
 
 def _panel_shape(coords_shape: tuple[int, int], screen_shape: tuple[int, ...]) -> tuple[int, int]:

@@ -1,0 +1,31 @@
+"""Super Mario Bros. (NES) for Q-map, its ROM included, on Python 3.13 and later."""
+
+import gym_super_mario_bros
+import gymnasium
+from nes_py.wrappers import JoypadSpace
+
+from qmap.envs.wrappers import GoalGrid
+
+gymnasium.register_envs(gym_super_mario_bros)
+ACTIONS = {
+    "RIGHT": ["right"],
+    "RIGHT+JUMP": ["right", "A"],
+    "JUMP": ["A"],
+    "LEFT+JUMP": ["left", "A"],
+    "LEFT": ["left"],
+    "NOOP": ["NOOP"],
+}
+
+
+def place(env, screen, info):
+    """The middle of small Mario, in cells of 8 x 8 pixels, and the screen's left edge."""
+    window = info["x_pos"] - info["left_x_pos"]
+    return (279 - info["y_pos"]) / 8, (info["x_pos"] + 8) / 8, window / 8
+
+
+def make(render_mode=None):
+    """Level 1-1, in steps of 4 frames."""
+    env = gymnasium.make("SuperMarioBros-1-1-v0", render_mode=render_mode)
+    env = JoypadSpace(env, list(ACTIONS.values()))
+    env = gymnasium.wrappers.MaxAndSkipObservation(env, skip=4)
+    return GoalGrid(env, (30, 32), place, action_names=ACTIONS)
