@@ -25,11 +25,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
-import keras
-
-from qmap.agents.device import set_up
 from qmap.agents.schedules import crossings
-from qmap.config import RunOptions, nothing_left
+from qmap.config import NetworkOptions, RunOptions, nothing_left
 from qmap.envs.contract import EnvironmentFailure
 from qmap.utils import checkpoint, snapshots, streams
 from qmap.utils.csv_logger import CSVLogger
@@ -105,10 +102,8 @@ class Run:
             # A run that has snapshots goes on from these and no longer needs the checkpoint.
             if config.load and not (config.resume and snapshots.steps(self._snapshots)):
                 self._loaded = checkpoint.load(Path(config.load), "checkpoint")
-            set_up(
-                deterministic=config.deterministic, device=config.device, precision=config.precision
-            )
-            keras.utils.set_random_seed(streams.number(config.seed, "networks"))
+            if isinstance(config, NetworkOptions):
+                set_up_networks(config)
             self._stack = stack.pop_all()
         return self
 
@@ -135,6 +130,10 @@ class Run:
     def interrupted(self) -> bool:
         """Whether the run was asked to stop."""
         return self._interrupt.signal is not None
+
+    @property
+    def _keeps_moments(self) -> bool:
+        return isinstance(self.config, NetworkOptions) and self.config.keep_moments
 
     @property
     def _snapshots(self) -> Path:
@@ -205,15 +204,18 @@ class Run:
         self._logs.append(log)
         return log
 
-    def announce(self, last: int, snapshot_bytes: int = 0) -> None:
+    def announce(self, last: int, snapshot_bytes: int = 0, growth_bytes: int = 0) -> None:
         """Say where the results go and how much they will take on the disk.
 
         Args:
             last: steps of the whole run.
-            snapshot_bytes: of what a snapshot will hold beside the networks, at most.
+            snapshot_bytes: of what a snapshot will hold beside the weights, at most.
+            growth_bytes: by which the weights will grow, at most.
         """
-        networks, with_moments = (_nbytes(self.weights(moments)) for moments in (False, True))
-        each = with_moments if self.config.keep_moments else networks
+        networks, with_moments = (
+            _nbytes(self.weights(moments)) + growth_bytes for moments in (False, True)
+        )
+        each = with_moments if self._keeps_moments else networks
         count = -(-last // self.config.checkpoint_every)
         count = min(count, self.config.keep or count)
         say(
@@ -308,10 +310,20 @@ class Run:
     def _save_checkpoint(self) -> None:
         """Write the networks for `--load`, remove the oldest ones, and what comes with them."""
         folder = self.folder.subfolder("tensorflow")
-        tree = self.weights(self.config.keep_moments)
+        tree = self.weights(self._keeps_moments)
         checkpoint.save(folder / f"step_{self.step}.ckpt", "checkpoint", tree)
         checkpoint.thin_out(folder, self.config.keep)
         self.at_checkpoints()
+
+
+def set_up_networks(config: NetworkOptions) -> None:
+    """Set up TensorFlow as the options say: only here is it loaded, for tables do without."""
+    import keras
+
+    from qmap.agents.device import set_up
+
+    set_up(deterministic=config.deterministic, device=config.device, precision=config.precision)
+    keras.utils.set_random_seed(streams.number(config.seed, "networks"))
 
 
 def _restored(parts: dict[str, Part], tree: dict[str, Any], path: Path) -> int:
