@@ -27,7 +27,7 @@ from qmap.agents.together import together
 from qmap.config import TrainingConfig
 from qmap.envs.vector import Envs
 from qmap.experiment import Experiment
-from qmap.make_agent import make_agent
+from qmap.make_agent import make_agent, make_agent_for
 from qmap.recording import Recording
 from qmap.training import train
 
@@ -99,7 +99,8 @@ def measure(
         contextlib.suppress(Enough),
     ):
         config = dataclasses.replace(config, path=folder)
-        train(config, dataclasses.replace(experiment, make_env=probe.make_env), __name__)
+        probed = dataclasses.replace(experiment, make_env=probe.make_env)
+        train(config, probed, __name__, make_agent_for)
     return probe.figures()
 
 

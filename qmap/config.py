@@ -39,22 +39,16 @@ WITHOUT = {
     "is_retro": "an --env that is not retro:GAME",
     "anneals": "a schedule of exploration that has no phases",
     "decays": "a schedule of exploration that is not geometric",
+    "bootstraps": "--rule best-reward",
+    "on_grid": "an --env other than grid",
+    "has_levels": "an --env that has no levels",
 }
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What every training can be told: how it learns, how the run is kept, where it computes."""
+    """What every training can be told: how the run is kept."""
 
-    # What to learn.
-    double: bool = of_learning(True, "no double Q-learning", needs=["learns"])
-    # Q-map.
-    double_order: str = of_q_map(
-        "reference",
-        "who picks the next action in the Q-map: the target network (reference) or the online one",
-        needs=["qmap", "double"],
-        choices=("reference", "usual"),
-    )
     # Run.
     seed: int = of_run(0, "seed of all random numbers", minimum=0, maximum=2**31 - 1)
     path: str = of_run("qmap_results", "folder of the results", metavar="DIR")
@@ -76,29 +70,6 @@ class RunOptions:
         "checkpoints for --load that are kept, the newest ones; 0 keeps all",
         may_differ=True,
         minimum=0,
-    )
-    keep_moments: bool = of_run(
-        False,
-        "checkpoints for --load hold the optimizer's moments too, and are larger",
-        may_differ=True,
-        needs=["learns"],
-    )
-    # Machine.
-    deterministic: bool = of_machine(
-        False, "make equal runs equal bit for bit, more slowly", needs=["learns"]
-    )
-    precision: str = of_machine(
-        "float32",
-        "what the convolutions multiply in; bfloat16 is faster where the machine has it",
-        needs=["learns"],
-        choices=("float32", "bfloat16"),
-    )
-    device: str = of_machine(
-        "auto",
-        "where the networks run",
-        may_differ=True,
-        needs=["learns"],
-        choices=("auto", "cpu", "gpu"),
     )
 
     def check(self) -> None:
@@ -128,7 +99,46 @@ class RunOptions:
 
 
 @dataclass(frozen=True)
-class QMapOptions(RunOptions):
+class NetworkOptions(RunOptions):
+    """What a training of networks can be told: how they learn, what is kept, where they compute."""
+
+    # What to learn.
+    double: bool = of_learning(True, "no double Q-learning", needs=["learns"])
+    # Q-map.
+    double_order: str = of_q_map(
+        "reference",
+        "who picks the next action in the Q-map: the target network (reference) or the online one",
+        needs=["qmap", "double"],
+        choices=("reference", "usual"),
+    )
+    # Run.
+    keep_moments: bool = of_run(
+        False,
+        "checkpoints for --load hold the optimizer's moments too, and are larger",
+        may_differ=True,
+        needs=["learns"],
+    )
+    # Machine.
+    deterministic: bool = of_machine(
+        False, "make equal runs equal bit for bit, more slowly", needs=["learns"]
+    )
+    precision: str = of_machine(
+        "float32",
+        "what the convolutions multiply in; bfloat16 is faster where the machine has it",
+        needs=["learns"],
+        choices=("float32", "bfloat16"),
+    )
+    device: str = of_machine(
+        "auto",
+        "where the networks run",
+        may_differ=True,
+        needs=["learns"],
+        choices=("auto", "cpu", "gpu"),
+    )
+
+
+@dataclass(frozen=True)
+class QMapOptions(NetworkOptions):
     """What the trainings of the published experiments can be told of how the Q-map learns."""
 
     # Named sets of values that take the place of defaults; what is typed on top wins.
@@ -179,11 +189,53 @@ class QMapOptions(RunOptions):
 
 
 @dataclass(frozen=True)
-class TrainingConfig(QMapOptions, WorldOptions):
-    """Everything a training on a game can be told; the defaults are those of the Q-map
-    paper.
+class GameOptions(RunOptions, WorldOptions):
+    """What every training on a game can be told, whoever plays.
 
     Counts are in steps of the environments, all of them together.
+    """
+
+    # What to learn.
+    steps: int = of_learning(
+        5_000_000, "agent steps to train for; all schedules span them", minimum=1
+    )
+    sticky: float = of_learning(
+        0.0, "probability that a step takes the action before instead", minimum=0, below=1
+    )
+    # Run.
+    stop_at: int | None = of_run(
+        None, "stop after so many steps, in the middle of the schedules", may_differ=True, minimum=1
+    )
+    videos: bool = of_run(True, "record no videos", may_differ=True)
+    checkpoint_every: int = of_run(100_000, "steps between checkpoints for --load", minimum=1)
+    # Machine.
+    envs: int = of_machine(1, "copies of the game, in a process each if more than one", minimum=1)
+    ray: str | None = of_machine(
+        None,
+        "step the copies on a Ray cluster: HOST:PORT, or auto for the one here",
+        may_differ=True,
+        metavar="ADDRESS",
+    )
+    env_timeout: float = of_machine(
+        60.0, "seconds that an environment may take for anything it does", may_differ=True, above=0
+    )
+
+    @property
+    def last_step(self) -> int:
+        """The step after which the run ends."""
+        return self.steps if self.stop_at is None else min(self.stop_at, self.steps)
+
+    def remarks(self, typed: Collection[str]) -> Iterator[str]:
+        """Say which options do nothing; see `RunOptions.remarks`."""
+        yield from super().remarks(typed)
+        if self.stop_at is not None and self.stop_at > self.steps:
+            yield f"--stop-at {self.stop_at:,} does nothing: the run ends at --steps {self.steps:,}"
+
+
+@dataclass(frozen=True)
+class TrainingConfig(GameOptions, QMapOptions):
+    """Everything a training on a game can be told; the defaults are those of the Q-map
+    paper.
     """
 
     # Seen to work best on Foxglove Run and Montezuma's Revenge alike (docs/seeing.md).
@@ -202,12 +254,6 @@ class TrainingConfig(QMapOptions, WorldOptions):
     # What to learn.
     dqn: bool = of_learning(True, "do not learn the task: explore with the Q-map alone")
     qmap: bool = of_learning(True, "do not learn the Q-map: a DQN that explores epsilon-greedily")
-    steps: int = of_learning(
-        5_000_000, "agent steps to train for; all schedules span them", minimum=1
-    )
-    sticky: float = of_learning(
-        0.0, "probability that a step takes the action before instead", minimum=0, below=1
-    )
     game_reward: float = of_learning(
         1.0, "what the DQN gets for the game's own reward, times this", needs=["dqn"]
     )
@@ -363,28 +409,6 @@ class TrainingConfig(QMapOptions, WorldOptions):
     )
     stack: int = of_replay(3, "frames in an observation", minimum=1, maximum=16)
     skip: int = of_replay(2, "steps between two frames of an observation", minimum=1, maximum=16)
-    # Run.
-    stop_at: int | None = of_run(
-        None, "stop after so many steps, in the middle of the schedules", may_differ=True, minimum=1
-    )
-    videos: bool = of_run(True, "record no videos", may_differ=True)
-    checkpoint_every: int = of_run(100_000, "steps between checkpoints for --load", minimum=1)
-    # Machine.
-    envs: int = of_machine(1, "copies of the game, in a process each if more than one", minimum=1)
-    ray: str | None = of_machine(
-        None,
-        "step the copies on a Ray cluster: HOST:PORT, or auto for the one here",
-        may_differ=True,
-        metavar="ADDRESS",
-    )
-    env_timeout: float = of_machine(
-        60.0, "seconds that an environment may take for anything it does", may_differ=True, above=0
-    )
-
-    @property
-    def last_step(self) -> int:
-        """The step after which the run ends."""
-        return self.steps if self.stop_at is None else min(self.stop_at, self.steps)
 
     @property
     def learns(self) -> bool:
@@ -426,6 +450,24 @@ class TrainingConfig(QMapOptions, WorldOptions):
         """Whether some transitions are drawn more often than others."""
         return self.alpha > 0
 
+    @property
+    def agent_name(self) -> str:
+        """Name of the agent in the results: "q-map+dqn", "mario-land", "random", "jerk"..."""
+        if self.preset is not None:
+            return self.preset
+        if self.learns:
+            return "+".join(["q-map"] * self.qmap + ["dqn"] * self.dqn)
+        if self.jerk:
+            return "jerk"
+        if self.repeat_like is not None:
+            return "repeat-like"
+        return "-".join(["repeat", *map(str, self.repeat)]) if self.keeps_actions else "random"
+
+    @property
+    def task_gamma(self) -> float:
+        """Discount factor of the returns that are logged."""
+        return self.dqn_gamma
+
     def check(self) -> None:
         """Refuse options that do not fit together; see `RunOptions.check`."""
         super().check()
@@ -452,8 +494,6 @@ class TrainingConfig(QMapOptions, WorldOptions):
         """Say which options do nothing; see `RunOptions.remarks`."""
         yield from super().remarks(typed)
         starts, end = self.learning_starts, self.last_step
-        if self.stop_at is not None and self.stop_at > self.steps:
-            yield f"--stop-at {self.stop_at:,} does nothing: the run ends at --steps {self.steps:,}"
         if not self.learns:
             yield "with --no-dqn and --no-qmap the agent learns nothing"
         elif starts > end:

@@ -15,5 +15,6 @@ from qmap.utils.quiet import quiet
 def train(config: TrainingConfig, experiment: Experiment, program: str) -> int:
     """Train as `qmap.training.train` does, which see."""
     with quiet(), nothing_to_lose():
+        from qmap.make_agent import make_agent_for
         from qmap.training import train as train_now
-    return train_now(config, experiment, program)
+    return train_now(config, experiment, program, make_agent_for)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
-from qmap.agents.agent import Agent
 from qmap.experiment import Episode, Episodes
 from qmap.run import Run
+
+if TYPE_CHECKING:
+    from qmap.agents.agent import Agent
+    from qmap.tabular.agent import TabularAgent
 
 SCORE = ("steps", "undiscounted return", "discounted return", "episode length")
 COMPLETED = ("steps", "undiscounted return")
@@ -30,6 +34,7 @@ LEARNING = {
         "believed steps",
         "taken steps",
     ),
+    "table": ("table change", "known screens", "screens", "new screens"),
 }
 
 
@@ -44,7 +49,7 @@ class Logs:
         UserError: a file cannot be written.
     """
 
-    def __init__(self, run: Run, agent: Agent) -> None:
+    def __init__(self, run: Run, agent: Agent | TabularAgent) -> None:
         self._run = run
         self._agent = agent
         # Episodes that were under way when the run stopped are under way again.
@@ -73,7 +78,7 @@ class Logs:
         """Write what was found out since the last row, if anything is learned yet."""
         settings = self._agent.settings
         if self._agent.learners and self._run.step >= settings.learning_starts:
-            measured = [self._agent.means.take(name) for name in self._learning.columns[1:-1]]
+            measured = [self._agent.measured(name) for name in self._learning.columns[1:-1]]
             (step, then), self._clock = self._clock, (self._run.step, time.monotonic())
             speed = (self._run.step - step) / (self._clock[1] - then)
             self._learning.write(self._run.step, *measured, speed)

@@ -14,11 +14,25 @@ from qmap.agents.priorities import Priorities
 from qmap.agents.published import dqn_maker, q_frames_maker
 from qmap.agents.q_map import QMapLearner
 from qmap.agents.replay import Replay
-from qmap.baselines.make_baselines import baseline_name
+from qmap.baselines.make_baselines import make_baselines
 from qmap.config import TrainingConfig
+from qmap.envs.vector import Envs
+from qmap.experiment import Experiment
 from qmap.utils import streams
 from qmap.utils.errors import UserError
-from qmap.utils.memory import check_replay
+from qmap.utils.memory import check_slots
+
+
+def make_agent_for(config: TrainingConfig, experiment: Experiment, envs: Envs) -> Agent:
+    """Make the agent that the options describe, for a world; `UserError` as `make_agent`."""
+    return make_agent(
+        config,
+        experiment.dqn,
+        envs.frame_shape,
+        envs.coords_shape,
+        envs.n_actions,
+        make_baselines(config, envs.action_names),
+    )
 
 
 def make_agent(
@@ -129,8 +143,11 @@ def make_replay(
     Raises:
         UserError: this process may not take so much memory.
     """
-    check_replay(
-        capacity, min(capacity, config.last_step), Replay.slot_bytes(frame_shape, len(learners))
+    check_slots(
+        "--replay",
+        capacity,
+        min(capacity, config.last_step),
+        Replay.slot_bytes(frame_shape, len(learners)),
     )
     try:
         return Replay(
@@ -171,11 +188,3 @@ def check_grid(
             f"but coords_shape is {coords_shape}; expected half the frame, in multiples of 4: "
             "qmap.envs.wrappers.GoalGrid makes such frames of any grid"
         )
-
-
-def agent_name(config: TrainingConfig) -> str:
-    """Name of the agent in the results: "q-map+dqn", "dqn", "mario-land", "random", "jerk"..."""
-    if config.preset is not None:
-        return config.preset
-    parts = ["q-map"] * config.qmap + ["dqn"] * config.dqn
-    return "+".join(parts) or baseline_name(config)

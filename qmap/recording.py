@@ -14,18 +14,19 @@ from qmap.utils.window import LiveWindow
 
 if TYPE_CHECKING:
     from qmap.agents.agent import Agent
-    from qmap.config import TrainingConfig
+    from qmap.config import GameOptions
     from qmap.envs.vector import Envs
     from qmap.run import Run
+    from qmap.tabular.agent import TabularAgent
 
 FIRST_EPISODES = 50
 
 
 def make_recording(
-    config: TrainingConfig,
+    config: GameOptions,
     experiment: Experiment,
     run: Run,
-    agent: Agent,
+    agent: Agent | TabularAgent,
     envs: Envs,
     screen_shape: tuple[int, int, int],
 ) -> Recording:
@@ -35,7 +36,7 @@ def make_recording(
         screen_shape,
         q_map=agent.q_map is not None,
         frame_channels=envs.frame_shape[-1],
-        gamma=config.qmap_gamma,
+        gamma=None if agent.q_map is None else agent.q_map.gamma,
         on_grid=config.keeps_grid,
     )
     videos = None
@@ -69,7 +70,7 @@ class Recording:
 
     def __init__(
         self,
-        agent: Agent,
+        agent: Agent | TabularAgent,
         picture: Picture,
         videos: VideoRecorder | None,
         window: LiveWindow | None,

@@ -25,11 +25,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
-import keras
-
-from qmap.agents.device import set_up
 from qmap.agents.schedules import crossings
-from qmap.config import RunOptions
+from qmap.config import NetworkOptions, RunOptions
 from qmap.earlier_runs import as_of_today, is_earlier
 from qmap.envs.contract import EnvironmentFailure
 from qmap.utils import checkpoint, snapshots, streams
@@ -106,11 +103,8 @@ class Run:
             # A run that has snapshots goes on from these and no longer needs the checkpoint.
             if config.load and not (config.resume and snapshots.steps(self._snapshots)):
                 self._loaded = checkpoint.load(Path(config.load), "checkpoint")
-            set_up(
-                deterministic=config.deterministic, device=config.device, precision=config.precision
-            )
-            # Nothing of ours draws from this: it is for what somebody's world or a library draws.
-            keras.utils.set_random_seed(streams.number(config.seed, "process"))
+            if isinstance(config, NetworkOptions):
+                set_up_networks(config)
             self._stack = stack.pop_all()
         return self
 
@@ -137,6 +131,10 @@ class Run:
     def interrupted(self) -> bool:
         """Whether the run was asked to stop."""
         return self._interrupt.signal is not None
+
+    @property
+    def _keeps_moments(self) -> bool:
+        return isinstance(self.config, NetworkOptions) and self.config.keep_moments
 
     @property
     def _snapshots(self) -> Path:
@@ -207,15 +205,18 @@ class Run:
         self._logs.append(log)
         return log
 
-    def announce(self, last: int, snapshot_bytes: int = 0) -> None:
+    def announce(self, last: int, snapshot_bytes: int = 0, growth_bytes: int = 0) -> None:
         """Say where the results go and how much they will take on the disk.
 
         Args:
             last: steps of the whole run.
-            snapshot_bytes: of what a snapshot will hold beside the networks, at most.
+            snapshot_bytes: of what a snapshot will hold beside the weights, at most.
+            growth_bytes: by which the weights will grow, at most.
         """
-        networks, with_moments = (_nbytes(self.weights(moments)) for moments in (False, True))
-        each = with_moments if self.config.keep_moments else networks
+        networks, with_moments = (
+            _nbytes(self.weights(moments)) + growth_bytes for moments in (False, True)
+        )
+        each = with_moments if self._keeps_moments else networks
         count = -(-last // self.config.checkpoint_every)
         count = min(count, self.config.keep or count)
         say(
@@ -310,7 +311,7 @@ class Run:
     def _save_checkpoint(self) -> None:
         """Write the networks for `--load`, remove the oldest ones, and what comes with them."""
         folder = self.folder.subfolder("tensorflow")
-        tree = self.weights(self.config.keep_moments)
+        tree = self.weights(self._keeps_moments)
         checkpoint.save(folder / f"step_{self.step}.ckpt", "checkpoint", tree)
         checkpoint.thin_out(folder, self.config.keep)
         self.at_checkpoints()
@@ -338,6 +339,17 @@ def nothing_left(
             "more: give a later one"
         )
     return None
+
+
+def set_up_networks(config: NetworkOptions) -> None:
+    """Set up TensorFlow as the options say: only here is it loaded, for tables do without."""
+    import keras
+
+    from qmap.agents.device import set_up
+
+    set_up(deterministic=config.deterministic, device=config.device, precision=config.precision)
+    # Nothing of ours draws from this: it is for what somebody's world or a library draws.
+    keras.utils.set_random_seed(streams.number(config.seed, "process"))
 
 
 def _restored(parts: dict[str, Part], tree: dict[str, Any], config: RunOptions, path: Path) -> int:

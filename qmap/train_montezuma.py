@@ -7,7 +7,7 @@ from functools import partial
 
 import gymnasium
 
-from qmap.config import TrainingConfig
+from qmap.config import GameOptions, TrainingConfig
 from qmap.experiment import Bests, Episode, Experiment
 from qmap.launch import train
 from qmap.parse_config import parse
@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return train(config, make_experiment(config), PROGRAM)
 
 
-def make_experiment(config: TrainingConfig) -> Experiment:
+def make_experiment(config: GameOptions) -> Experiment:
     """Return the game."""
     return Experiment(
         name="montezuma",

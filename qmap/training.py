@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qmap.agents.agent import Agent
 from qmap.baselines.kept_actions import KeptActions
-from qmap.baselines.make_baselines import make_baselines
-from qmap.config import TrainingConfig
 from qmap.envs.coordinates_watch import CoordinatesWatch
 from qmap.envs.make_env import make_sticky
 from qmap.envs.vector import Envs, View
 from qmap.experiment import Episodes, Experiment
 from qmap.logs import Logs
-from qmap.make_agent import agent_name, make_agent
 from qmap.maps import Maps
 from qmap.recording import make_recording
 from qmap.run import Run
@@ -24,12 +21,28 @@ from qmap.shaping import ShapedRewards
 from qmap.utils import streams
 from qmap.utils.terminal import warn
 
+if TYPE_CHECKING:
+    from qmap.agents.agent import Agent
+    from qmap.config import TrainingConfig
+    from qmap.tabular.agent import TabularAgent
+    from qmap.tabular.config import TabularConfig
+
+    Config = TrainingConfig | TabularConfig
+    # From the options, the world and its copies to who plays there.
+    MakeAgent = Callable[[Any, Experiment, Envs], Agent | TabularAgent]
+
 EXPLORATION_EVERY = 100  # steps
 LEARNING_EVERY = 100  # trainings
 
 
-def train(config: TrainingConfig, experiment: Experiment, program: str) -> int:
+def train(config: Config, experiment: Experiment, program: str, make_agent: MakeAgent) -> int:
     """Train until the configured number of steps, or until interrupted.
+
+    Args:
+        config: what was asked for.
+        experiment: the world.
+        program: the program that is running.
+        make_agent: makes who plays.
 
     Returns:
         The exit status: 0, or 128 plus the number of the signal that interrupted the run.
@@ -45,18 +58,11 @@ def train(config: TrainingConfig, experiment: Experiment, program: str) -> int:
         envs = run.closing(
             Envs(make_env, config.envs, seeds=seeds, timeout=config.env_timeout, ray=config.ray)
         )
-        agent = make_agent(
-            config,
-            experiment.dqn,
-            envs.frame_shape,
-            envs.coords_shape,
-            envs.n_actions,
-            make_baselines(config, envs.action_names),
-        )
+        agent = make_agent(config, experiment, envs)
         run.load_weights(agent.restore_weights)
         if run.interrupted:
             return run.status
-        name = agent_name(config)
+        name = config.agent_name
         run.open(experiment.name, name)
         origin = f"{experiment.name}, {name}"
         run.weights = lambda moments: {**agent.weights(moments), "of": origin}
@@ -84,16 +90,16 @@ class Training:
     def __init__(
         self,
         run: Run,
-        config: TrainingConfig,
+        config: Config,
         experiment: Experiment,
         envs: Envs,
-        agent: Agent,
+        agent: Agent | TabularAgent,
     ) -> None:
         self.run = run
         self.config = config
         self.envs = envs
         self.agent = agent
-        self.episodes = Episodes(config.envs, config.dqn_gamma)
+        self.episodes = Episodes(config.envs, config.task_gamma)
         self.watch = CoordinatesWatch()
         self.maps = Maps(run.warnings, envs.cell_shape)
         self.kept = KeptActions(config.envs)
@@ -123,7 +129,7 @@ class Training:
                 f"{', '.join(envs.forgetful)} of {envs.name} cannot be saved: a run that is "
                 "stopped and resumed will differ from one that was not"
             )
-        run.announce(config.steps, agent.replay.capacity_bytes)
+        run.announce(config.steps, agent.snapshot_bytes, agent.growth_bytes)
 
     def step(self) -> None:
         """One step of every copy: act, look, remember, learn, count, log."""
@@ -151,7 +157,7 @@ class Training:
         if self.run.due(EXPLORATION_EVERY):
             logs.exploration()
             self._show_progress()
-        if self.run.due(LEARNING_EVERY * self.config.train_every):
+        if self.run.due(LEARNING_EVERY * agent.settings.train_every):
             logs.learning()
 
     def state(self) -> dict[str, Any]:

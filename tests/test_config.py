@@ -11,6 +11,7 @@ import pytest
 
 from qmap.config import GROUPS, WITHOUT, TrainingConfig
 from qmap.parse_config import parse
+from qmap.tabular.config import TabularConfig
 from qmap.train_gridworld import GridWorldConfig
 from qmap.train_mario import MarioConfig
 from qmap.utils.command_line import options_of
@@ -129,7 +130,7 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
         resume(tmp_path)
 
 
-@pytest.mark.parametrize("config", [TrainingConfig, MarioConfig, GridWorldConfig])
+@pytest.mark.parametrize("config", [TrainingConfig, MarioConfig, GridWorldConfig, TabularConfig])
 def test_every_option_has_its_words_its_group_and_a_default_that_it_allows(config: type) -> None:
     known = options_of(config)
     assert set(known) == {field.name for field in dataclasses.fields(config)}

@@ -8,7 +8,7 @@ import pytest
 from qmap.agents.agent import Agent
 from qmap.agents.published import CONVOLUTIONAL, DQN
 from qmap.config import TrainingConfig
-from qmap.make_agent import agent_name, make_agent
+from qmap.make_agent import make_agent
 from qmap.utils.errors import UserError
 
 FRAME, GRID = (56, 40, 1), (28, 20)
@@ -96,7 +96,7 @@ def test_the_order_of_double_q_learning(
 def test_who_is_there_gives_the_agent_its_name(options: dict[str, bool], name: str) -> None:
     config = TrainingConfig(replay=200, **options)
     agent = make_agent(config, "montezuma", FRAME, GRID, 7)
-    assert agent_name(config) == name
+    assert config.agent_name == name
     assert "+".join(["q-map"] * bool(agent.q_map) + ["dqn"] * bool(agent.dqn)) == name.replace(
         "random", ""
     )

@@ -10,7 +10,7 @@ import pytest
 
 from qmap.utils import memory
 from qmap.utils.errors import UserError
-from qmap.utils.memory import RESERVE, check_replay, free_addresses, free_memory
+from qmap.utils.memory import RESERVE, check_slots, free_addresses, free_memory
 
 GB = 10**9
 
@@ -72,7 +72,7 @@ def test_where_nothing_is_known_nothing_is_refused(
     assert free_addresses(tmp_path) is None
     for name in ("free_memory", "free_addresses"):
         monkeypatch.setattr(memory, name, lambda: None)
-    check_replay(10**12, 10**12, 10**6)
+    check_slots("--replay", 10**12, 10**12, 10**6)
 
 
 def test_a_replay_that_does_not_fit_is_refused_with_a_size_that_does(
@@ -80,16 +80,16 @@ def test_a_replay_that_does_not_fit_is_refused_with_a_size_that_does(
 ) -> None:
     monkeypatch.setattr(memory, "free_memory", lambda: RESERVE + GB)
     monkeypatch.setattr(memory, "free_addresses", lambda: None)
-    check_replay(500_000, 500_000, 2_000)
-    check_replay(10**9, 500_000, 2_000)
+    check_slots("--replay", 500_000, 500_000, 2_000)
+    check_slots("--replay", 10**9, 500_000, 2_000)
     with pytest.raises(UserError) as error:
-        check_replay(500_000, 500_000, 2_262)
+        check_slots("--replay", 500_000, 500_000, 2_262)
     assert "--replay 500,000 needs 1.1 GB" in str(error.value)
     assert "--replay 440000 fits" in str(error.value)
-    check_replay(440_000, 440_000, 2_262)
+    check_slots("--replay", 440_000, 440_000, 2_262)
     monkeypatch.setattr(memory, "free_addresses", lambda: RESERVE + GB)
     with pytest.raises(UserError, match=r"address space.*--replay 440000 fits"):
-        check_replay(500_000, 100, 2_262)
+        check_slots("--replay", 500_000, 100, 2_262)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the limits of Linux")

@@ -10,7 +10,7 @@ import pytest
 from qmap.agents.schedules import linear
 from qmap.config import TrainingConfig
 from qmap.envs.vector import Step, View
-from qmap.make_agent import agent_name, make_agent
+from qmap.make_agent import make_agent
 from qmap.parse_config import parse
 from qmap.presets import PRESETS
 from qmap.shaping import ShapedRewards
@@ -89,7 +89,7 @@ def test_a_preset_has_the_values_of_its_write_up(
     for name, value in WRITTEN[preset].items():
         assert getattr(config, name) == value, name
     assert not config.qmap
-    assert agent_name(config) == preset
+    assert config.agent_name == preset
     assert capsys.readouterr().err == "", "nobody is told of options that he did not type"
 
 

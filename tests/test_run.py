@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import qmap.run
-from qmap.config import RunOptions
+from qmap.config import NetworkOptions
 from qmap.run import Run, nothing_left
 from qmap.utils import checkpoint, snapshots
 from qmap.utils.errors import UserError
@@ -19,7 +19,7 @@ from qmap.utils.run_folder import finished_at
 
 
 @dataclass(frozen=True)
-class Config(RunOptions):
+class Config(NetworkOptions):
     save_every: int = 10
     checkpoint_every: int = 15
     steps: int = 40
@@ -27,7 +27,7 @@ class Config(RunOptions):
 
 @pytest.fixture(autouse=True)
 def _tensorflow_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(qmap.run, "set_up", lambda **_: None)
+    monkeypatch.setattr(qmap.run, "set_up_networks", lambda _: None)
 
 
 class Counter:

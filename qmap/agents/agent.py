@@ -43,11 +43,14 @@ class Agent:
         means: takes what updates find out: losses, errors and the best Q-values.
 
     Attributes:
+        growth_bytes: by which `weights` may grow: networks do not.
         step: steps taken so far.
         balance: running shares of the kinds of steps.
         coords: (n_envs, 3) where the characters are.
         q_frames: (n_envs, rows, cols, actions) of the last `act`, None if it did not need any.
     """
+
+    growth_bytes = 0
 
     def __init__(
         self,
@@ -74,6 +77,11 @@ class Agent:
         self.step = 0
         self.coords = np.zeros((len(policies), 3), np.int64)
         self.q_frames: np.ndarray | None = None
+
+    @property
+    def snapshot_bytes(self) -> int:
+        """The most that `state` holds beside `weights`."""
+        return self.replay.capacity_bytes
 
     @property
     def planned_exploration(self) -> float:
@@ -206,6 +214,10 @@ class Agent:
             self.means.add(f"{title} error", np.abs(update.errors).mean())
             if name == QMapLearner.name:
                 self.means.add("mean best q", update.best_q)
+
+    def measured(self, name: str) -> float | None:
+        """Return the mean of what a column of learning.csv is about, since it was last asked."""
+        return self.means.take(name)
 
     def weights(self, moments: bool = True) -> dict[str, Any]:
         """Networks and, with `moments`, optimizers: what a run on another level can start from.

@@ -45,12 +45,3 @@ def make_baselines(config: TrainingConfig, action_names: Sequence[str]) -> list[
         )
         for generator in generators
     ]
-
-
-def baseline_name(config: TrainingConfig) -> str:
-    """Name of who acts where nothing is learned: "random", "repeat-2-8", "repeat-like", "jerk"."""
-    if config.jerk:
-        return "jerk"
-    if config.repeat_like is not None:
-        return "repeat-like"
-    return "-".join(["repeat", *map(str, config.repeat)]) if config.keeps_actions else "random"

@@ -16,12 +16,13 @@ from qmap.utils.errors import UserError
 RESERVE = 500 * 2**20
 
 
-def check_replay(slots: int, filled: int, slot_bytes: int) -> None:
-    """Refuse a replay that cannot fit.
+def check_slots(flag: str, slots: int, filled: int, slot_bytes: int) -> None:
+    """Refuse a replay, or a table, that cannot fit.
 
     Args:
-        slots: frames that it holds, whose addresses are taken at once.
-        filled: frames that the run puts into it at least.
+        flag: the option that says how many slots there are.
+        slots: that it has, whose addresses are taken at once.
+        filled: slots that the run fills at least.
         slot_bytes: bytes of each.
 
     Raises:
@@ -35,8 +36,8 @@ def check_replay(slots: int, filled: int, slot_bytes: int) -> None:
             fits = max(free - RESERVE, 0) // slot_bytes
             fits -= fits % 10 ** max(len(str(fits)) - 2, 0)
             raise UserError(
-                f"--replay {slots:,} needs {wanted * slot_bytes / 1e9:.1f} GB and this process may "
-                f"take {free / 1e9:.1f} GB of {what} more: --replay {fits} fits"
+                f"{flag} {slots:,} needs {wanted * slot_bytes / 1e9:.1f} GB and this process may "
+                f"take {free / 1e9:.1f} GB of {what} more: {flag} {fits} fits"
             )
 
 

@@ -1,0 +1,136 @@
+"""Everything the training of a table can be told, in one flat list."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, ClassVar
+
+from qmap.config import GameOptions, of_exploration, of_learning, of_machine, of_run
+from qmap.envs.diagonal_grid import LARGEST
+from qmap.envs.games import GAMES
+from qmap.tabular.rules import BEST_REWARD, Q_LEARNING, RULES
+from qmap.train_environment import EnvironmentConfig
+from qmap.train_mario import MarioConfig
+from qmap.utils.errors import UserError
+from qmap.world_options import WorldOptions
+
+GRID, MONTEZUMA = "grid", "montezuma"
+
+
+@dataclass(frozen=True)
+class TabularConfig(GameOptions):
+    """Everything the training can be told."""
+
+    # A table learns at every step, from the first one on.
+    learning_starts: ClassVar[int] = 1
+    train_every: ClassVar[int] = 1
+
+    # What to learn.
+    env: str = of_learning(
+        GRID,
+        f"the environment: {GRID}, {MONTEZUMA}, {', '.join(GAMES)}, package:Name-v0, "
+        "FILE.py[:NAME] with make(), or retro:GAME",
+        metavar="ENV",
+    )
+    size: int = of_learning(
+        3, "rows and columns of the grid", needs=["on_grid"], minimum=2, maximum=LARGEST
+    )
+    noise: float = of_learning(
+        0.0,
+        "its rewards of -1 are so much higher or lower, evenly at random",
+        needs=["on_grid"],
+        minimum=0,
+    )
+    level: str = of_learning(
+        "1.1", "world and level of a game", needs=["has_levels"], metavar="W.L"
+    )
+    steps: int = of_learning(
+        100_000, "agent steps to train for; the exploration spans them", minimum=1
+    )
+    rule: str = of_learning(
+        Q_LEARNING,
+        "what a step teaches: the value of what follows, with one table or two, or only the best "
+        "reward that an action ever brought on a screen",
+        choices=RULES,
+    )
+    lr: float = of_learning(0.1, "learning rate", needs=["bootstraps"], above=0, maximum=1)
+    gamma: float = of_learning(
+        0.99, "discount factor, also of the returns that are logged", above=0, below=1
+    )
+    screens: int = of_learning(
+        1_000_000,
+        "the most screens that the table takes; the later ones are not learned",
+        minimum=1,
+    )
+    # Exploration.
+    first_exploration: float = of_exploration(
+        1.0, "share of random steps at first", minimum=0, maximum=1
+    )
+    last_exploration: float = of_exploration(0.05, "and at the end", minimum=0, maximum=1)
+    # Run.
+    memory: str | None = of_run(
+        None,
+        "begin with the table in this file, if it is there, and merge what was learned into it",
+        may_differ=True,
+        metavar="FILE",
+    )
+    # Machine.
+    rom: str | None = of_machine(
+        None,
+        "the ROM, if not in the game's folder",
+        needs=["has_levels"],
+        may_differ=True,
+        metavar="FILE",
+    )
+
+    @property
+    def bootstraps(self) -> bool:
+        """Whether values are learned from values."""
+        return self.rule != BEST_REWARD
+
+    @property
+    def on_grid(self) -> bool:
+        """Whether the world is the grid."""
+        return self.env == GRID
+
+    @property
+    def has_levels(self) -> bool:
+        """Whether the world is a game with levels."""
+        return self.env in GAMES
+
+    @property
+    def game(self) -> MarioConfig:
+        """The options of a training on the game with levels."""
+        return MarioConfig(game=self.env, level=self.level, rom=self.rom, qmap=False, **self._seen)
+
+    @property
+    def environment(self) -> EnvironmentConfig:
+        """The options of a training on an environment of one's own."""
+        return EnvironmentConfig(env=self.env, qmap=False, **self._seen)
+
+    @property
+    def _seen(self) -> dict[str, Any]:
+        """How the world is seen and acted in."""
+        return {each.name: getattr(self, each.name) for each in fields(WorldOptions)}
+
+    @property
+    def agent_name(self) -> str:
+        """Name of the agent in the results."""
+        return f"table-{self.rule}"
+
+    @property
+    def task_gamma(self) -> float:
+        """Discount factor of the returns that are logged."""
+        return self.gamma
+
+    def check(self) -> None:
+        """Refuse what cannot be trained on; see `RunOptions.check`."""
+        super().check()
+        self.check_world(needs_grid=False)
+        if self.has_levels:
+            self.game.check()
+        elif not self.on_grid and self.env != MONTEZUMA:
+            self.environment.check()
+        if self.memory is not None and not (folder := Path(self.memory).absolute().parent).is_dir():
+            raise UserError(f"--memory {self.memory}: there is no folder {folder}; make it first")

@@ -1,0 +1,72 @@
+"""The memory of a table: a file that a run begins with and leaves better than it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from qmap.tabular.table import Better, Entries, merged
+from qmap.utils import checkpoint
+from qmap.utils.errors import UserError
+
+KIND = "memory"
+
+
+def tree_of(entries: Entries, origin: dict[str, Any]) -> dict[str, Any]:
+    """Return what `qmap.utils.checkpoint` can write: the entries, and what they are of."""
+    return {"origin": origin, **entries._asdict()}
+
+
+def entries_of(tree: dict[str, Any], origin: dict[str, Any]) -> Entries:
+    """Return the entries of a tree that must be of the same origin.
+
+    Raises:
+        ValueError: it is not; the message says in what it differs.
+    """
+    for name, expected in origin.items():
+        if (found := tree["origin"].get(name)) != expected:
+            raise ValueError(
+                f"its {name} is {_written(found)}, that of the run {_written(expected)}"
+            )
+    return Entries(*(tree[name] for name in Entries._fields))
+
+
+def load_memory(path: Path, origin: dict[str, Any]) -> Entries:
+    """Read a memory.
+
+    Args:
+        path: the file.
+        origin: what the memory must be of, by name: the game, its actions, how screens are made...
+
+    Raises:
+        UserError: it cannot be read, or is of another origin.
+    """
+    tree = checkpoint.load(path, KIND)
+    try:
+        return entries_of(tree, origin)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise UserError(
+            f"{path} is a memory of another kind: {error}; give another file to --memory"
+        ) from error
+
+
+def save_memory(path: Path, origin: dict[str, Any], entries: Entries, better: Better) -> int:
+    """Write a memory, merged with what other runs have written there meanwhile.
+
+    Returns:
+        The number of screens in it.
+
+    Raises:
+        UserError: it cannot be written, or what is there is of another origin.
+    """
+    with FileLock(path.with_name(f".{path.name}.lock")):
+        if path.exists():
+            entries = merged(entries, load_memory(path, origin), better)
+        checkpoint.save(path, KIND, tree_of(entries, origin))
+    return len(entries.keys)
+
+
+def _written(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,89 @@
+"""The training of a table: the loop of all games, and a memory before and after it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import qmap.training
+from qmap.envs.vector import Envs
+from qmap.experiment import Experiment
+from qmap.tabular.agent import TabularAgent
+from qmap.tabular.config import TabularConfig
+from qmap.tabular.memory import load_memory, save_memory
+from qmap.tabular.rules import make_rule
+from qmap.tabular.table import ENTRY_BYTES, Table
+from qmap.utils import streams
+from qmap.utils.errors import UserError
+from qmap.utils.memory import check_slots
+from qmap.utils.terminal import say
+
+
+def train(config: TabularConfig, experiment: Experiment, program: str) -> int:
+    """Train as `qmap.training.train` does, which see; then save the memory.
+
+    Returns:
+        The exit status: 0, or 128 plus the number of the signal that interrupted the run.
+
+    Raises:
+        UserError: something that the user gave cannot be used.
+    """
+    agents: list[TabularAgent] = []
+
+    def make_agent(config: TabularConfig, experiment: Experiment, envs: Envs) -> TabularAgent:
+        agents.append(make_tabular_agent(config, envs))
+        return agents[0]
+
+    status = qmap.training.train(config, experiment, program, make_agent)
+    agent = agents[0]
+    say(f"table: {len(agent.table):,} screens, {agent.new_screens:,} of them new in this run")
+    if config.memory is not None:
+        path, entries = Path(config.memory), agent.table.entries()
+        known = save_memory(path, agent.origin, entries, agent.rule.better)
+        say(f"memory: {known:,} screens in {path}")
+    return status
+
+
+def make_tabular_agent(config: TabularConfig, envs: Envs) -> TabularAgent:
+    """Make the agent that the options describe, with what it remembers.
+
+    Raises:
+        UserError: this process may not take so much memory, or the memory's file cannot be used.
+    """
+    generators = {name: streams.generator(config.seed, name) for name in ("acting", "sampling")}
+    rule = make_rule(config.rule, config.lr, config.gamma, generators["sampling"])
+    table = Table(config.screens, rule.n_tables, envs.n_actions)
+    screen_bytes = table.stored_bytes + ENTRY_BYTES
+    check_slots("--screens", config.screens, min(config.screens, config.last_step), screen_bytes)
+    agent = TabularAgent(
+        config,
+        table,
+        rule,
+        origin_of(config, envs),
+        n_envs=config.envs,
+        generators=generators,
+    )
+    if config.memory is not None and Path(config.memory).exists():
+        try:
+            agent.remember(load_memory(Path(config.memory), agent.origin))
+        except ValueError as error:
+            raise UserError(f"{config.memory}: {error}; give more --screens") from error
+    say(
+        f"table: {len(table):,} screens; it takes up to {config.screens:,} (--screens), of "
+        f"{screen_bytes} bytes each: {config.screens * screen_bytes / 1e6:,.0f} MB"
+    )
+    return agent
+
+
+def origin_of(config: TabularConfig, envs: Envs) -> dict[str, Any]:
+    """Return what tables must have in common to be of use to each other.
+
+    Levels of a game share screens, so that a memory of one may help in another.
+    """
+    return {
+        "game": config.env,
+        "actions": list(envs.action_names),
+        "frame": list(envs.frame_shape),
+        "rule": config.rule,
+        **({"discount factor": config.gamma} if config.bootstraps else {}),
+    }
