@@ -202,6 +202,15 @@ class GameOptions(RunOptions, WorldOptions):
     sticky: float = of_learning(
         0.0, "probability that a step takes the action before instead", minimum=0, below=1
     )
+    game_reward: float = of_learning(
+        1.0, "the task's reward is the game's own, times this", needs=["dqn"]
+    )
+    right_reward: float = of_learning(
+        0.0, "and this for each step that moves the character to the right", needs=["dqn"]
+    )
+    death_reward: float = of_learning(
+        0.0, "and this for an end of the episode that does not finish a level", needs=["dqn"]
+    )
     # Run.
     stop_at: int | None = of_run(
         None, "stop after so many steps, in the middle of the schedules", may_differ=True, minimum=1
@@ -219,6 +228,11 @@ class GameOptions(RunOptions, WorldOptions):
     env_timeout: float = of_machine(
         60.0, "seconds that an environment may take for anything it does", may_differ=True, above=0
     )
+
+    @property
+    def shapes_rewards(self) -> bool:
+        """Whether the task has other rewards than the game's."""
+        return (self.game_reward, self.right_reward, self.death_reward) != (1.0, 0.0, 0.0)
 
     @property
     def last_step(self) -> int:
@@ -254,15 +268,6 @@ class TrainingConfig(GameOptions, QMapOptions):
     # What to learn.
     dqn: bool = of_learning(True, "do not learn the task: explore with the Q-map alone")
     qmap: bool = of_learning(True, "do not learn the Q-map: a DQN that explores epsilon-greedily")
-    game_reward: float = of_learning(
-        1.0, "what the DQN gets for the game's own reward, times this", needs=["dqn"]
-    )
-    right_reward: float = of_learning(
-        0.0, "and for each step that moves the character to the right", needs=["dqn"]
-    )
-    death_reward: float = of_learning(
-        0.0, "and for an end of the episode that does not finish a level", needs=["dqn"]
-    )
     # Exploration.
     exploration: str = of_exploration(
         "linear",
@@ -439,11 +444,6 @@ class TrainingConfig(GameOptions, QMapOptions):
     def decays(self) -> bool:
         """Whether exploration falls geometrically."""
         return self.exploration == "geometric"
-
-    @property
-    def shapes_rewards(self) -> bool:
-        """Whether the DQN gets other rewards than the game's."""
-        return (self.game_reward, self.right_reward, self.death_reward) != (1.0, 0.0, 0.0)
 
     @property
     def prioritizes(self) -> bool:

@@ -1,4 +1,4 @@
-"""Rewards of somebody's own making, for the DQN; the logs keep those of the game."""
+"""Rewards of somebody's own making, for who learns the task; the logs keep those of the game."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from qmap.config import TrainingConfig
+    from qmap.config import GameOptions
     from qmap.envs.vector import Step
 
 
@@ -21,7 +21,7 @@ class ShapedRewards:
         config: the weights, and how many copies of the world there are.
     """
 
-    def __init__(self, config: TrainingConfig) -> None:
+    def __init__(self, config: GameOptions) -> None:
         self.config = config
         self._columns = np.zeros(config.envs, np.int64)
 

@@ -201,7 +201,7 @@ class Training:
             first: number of the first of them.
         """
         self.maps.add(view.rooms, view.positions, view.coords)
-        if self.config.qmap:  # nobody else needs to know where the characters are
+        if self.agent.q_map is not None:  # nobody else needs to know where the characters are
             self.watch.add(view.coords, view.clipped)
         if (message := self.watch.message()) is not None:
             warn(message)
