@@ -45,17 +45,8 @@ WITHOUT = {
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What every training can be told: how it learns, how the run is kept, where it computes."""
+    """What every training can be told: how the run is kept, where it computes."""
 
-    # What to learn.
-    double: bool = of_learning(True, "no double Q-learning", needs=["learns"])
-    # Q-map.
-    double_order: str = of_q_map(
-        "reference",
-        "who picks the next action in the Q-map: the target network (reference) or the online one",
-        needs=["qmap", "double"],
-        choices=("reference", "usual"),
-    )
     # Run.
     seed: int = of_run(0, "seed of all random numbers", minimum=0, maximum=2**31 - 1)
     path: str = of_run("qmap_results", "folder of the results", metavar="DIR")
@@ -129,7 +120,22 @@ class RunOptions:
 
 
 @dataclass(frozen=True)
-class QMapOptions(RunOptions):
+class QLearningOptions(RunOptions):
+    """What every training that learns by Q-learning can be told."""
+
+    # What to learn.
+    double: bool = of_learning(True, "no double Q-learning", needs=["learns"])
+    # Q-map.
+    double_order: str = of_q_map(
+        "reference",
+        "who picks the next action in the Q-map: the target network (reference) or the online one",
+        needs=["qmap", "double"],
+        choices=("reference", "usual"),
+    )
+
+
+@dataclass(frozen=True)
+class QMapOptions(QLearningOptions):
     """What the trainings of the published experiments can be told of how the Q-map learns."""
 
     # Named sets of values that take the place of defaults; what is typed on top wins.

@@ -120,7 +120,7 @@ class Learner:
         Raises:
             FloatingPointError: a weight or a moment is infinite or not a number.
         """
-        weights = {"online": _arrays(self.online), "target": _arrays(self.target)}
+        weights = {"online": arrays_of(self.online), "target": arrays_of(self.target)}
         if moments:
             weights["optimizer"] = self.optimizer.state()
         for arrays in weights.values():
@@ -199,7 +199,7 @@ def preferences(network: keras.Model, observations: tf.Tensor) -> tf.Tensor:
     return getattr(network, "advantages", network)(observations)
 
 
-def _arrays(network: keras.Model) -> dict[str, np.ndarray]:
+def arrays_of(network: keras.Model) -> dict[str, np.ndarray]:
     """Weights by their place in the network; their paths depend on what else the process made."""
     return {
         f"{index:02d}:{variable.name}": variable.numpy()
