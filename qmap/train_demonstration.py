@@ -26,12 +26,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     config = parse(CONFIG, PROGRAM, __doc__, arguments)
     world = find_world(config.env)
     with nothing_to_lose():
-        demonstration = read_actions(config.demonstration)
-        trail = replay(demonstration, world, config.env_timeout)
+        trail = replay(read_actions(config.demonstration), world, config.env_timeout)
         # Only now is TensorFlow loaded, which takes seconds.
         with quiet():
             from qmap.demonstration.training import train
-    return train(config, world, demonstration, trail, PROGRAM)
+    return train(config, world, trail, PROGRAM)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,9 @@ from qmap.demonstration.worlds import HELP, find_world
 from qmap.utils.command_line import option
 from qmap.utils.errors import UserError
 
+# What a run calls its copy of the demonstration.
+DEMONSTRATION = "demonstration.actions"
+
 of_starts = partial(option, group="start points")
 of_policy = partial(option, group="policy and PPO")
 
@@ -91,7 +94,7 @@ class DemonstrationConfig(RunOptions):
     @property
     def demonstration(self) -> Path:
         """Where the demonstration is: a run has a copy of its own."""
-        return Path(self.demo) if self.resume is None else Path(self.resume) / "demo.actions"
+        return Path(self.demo) if self.resume is None else Path(self.resume) / DEMONSTRATION
 
     def check(self) -> None:
         """Refuse what is missing or does not fit together; see `RunOptions.check`."""

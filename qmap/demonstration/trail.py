@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pickle
 import zlib
-from collections.abc import Callable
 from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,6 @@ import numpy as np
 from qmap.demonstration.actions_file import Demonstration, Step, checksum
 from qmap.envs.contract import EnvironmentFailure
 from qmap.envs.vector import Envs
-from qmap.envs.worker import MakeEnv
 from qmap.experiment import Experiment
 from qmap.utils.errors import UserError
 from qmap.utils.terminal import say
@@ -26,47 +26,39 @@ CHECKS, CHECKED_STEPS = 5, 20
 TOLERANCE = 1e-5
 
 
+@dataclass(frozen=True)
 class Trail:
-    """A demonstration of `length` steps; the last of them is the last that got a reward.
-
-    Args:
-        frames: uint8 (length, height, width, channels): on which each action was taken.
-        coords: int64 (length, 3): where the character was; row, column and window.
-        actions: int64 (length,).
-        rewards: float64 (length,).
-        states: of the world before each action, packed.
-        completed: whether it finished the level.
-        screen_shape: (height, width, 3) of the screen.
+    """A demonstration of some steps, each of which can be begun from.
 
     Attributes:
-        returns: float64 (length + 1,): sum of the rewards before each action, and of all.
+        frames: uint8 (steps, height, width, channels): on which each action was taken.
+        coords: int64 (steps, 3): where the character was; row, column and window.
+        actions: int64 (steps,).
+        rewards: float64 (steps,).
+        steps: actions and rewards as a file says them.
+        states: of the world before each action, packed.
+        screen_shape: (height, width, 3) of the screen.
     """
 
-    def __init__(
-        self,
-        frames: np.ndarray,
-        coords: np.ndarray,
-        actions: np.ndarray,
-        rewards: np.ndarray,
-        states: list[bytes],
-        completed: bool,
-        screen_shape: tuple[int, int, int],
-    ) -> None:
-        self.frames = frames
-        self.coords = coords
-        self.actions = actions
-        self.rewards = rewards
-        self.completed = completed
-        self.screen_shape = screen_shape
-        self.returns = np.concatenate([[0.0], rewards.cumsum()])
-        self._states = states
+    frames: np.ndarray
+    coords: np.ndarray
+    actions: np.ndarray
+    rewards: np.ndarray
+    steps: tuple[Step, ...]
+    states: list[bytes]
+    screen_shape: tuple[int, int, int]
+
+    @cached_property
+    def returns(self) -> np.ndarray:
+        """Sum of the rewards before each action, and of all: float64 (steps + 1,)."""
+        return np.concatenate([[0.0], self.rewards.cumsum()])
 
     def __len__(self) -> int:
         return len(self.actions)
 
     def state(self, step: int) -> dict[str, Any]:
         """Return what `Envs.jump` needs to go on from before an action, from 0."""
-        return _unpack(self._states[step])
+        return unpack(self.states[step])
 
     def behind(self, start: int, step: int, score: float, lag: int) -> bool:
         """Whether a rollout has less than the demonstration had got `lag` steps earlier.
@@ -137,27 +129,53 @@ def action_numbers(demonstration: Demonstration, names: tuple[str, ...]) -> list
     return [known[step.action] for step in demonstration.steps]
 
 
+def check_saves(envs: Envs) -> None:
+    """Refuse a world without states, as it is after `reset`.
+
+    Raises:
+        UserError: it has no `save_state` and `restore_state`.
+    """
+    if envs.state()["00"]["world"] is None:
+        raise UserError(
+            f"{envs.name} has no save_state and restore_state: no episode can begin along a "
+            "demonstration; expected both, see docs/environments.md"
+        )
+
+
+def pack(state: dict[str, Any]) -> bytes:
+    """Return a state of a copy in less memory: of an SNES 25 kB in place of 600."""
+    return zlib.compress(pickle.dumps(state), 1)
+
+
+def unpack(packed: bytes) -> dict[str, Any]:
+    """Return what was given to `pack`."""
+    return pickle.loads(zlib.decompress(packed))
+
+
 def _walk(demonstration: Demonstration, envs: Envs) -> Trail:
     actions = action_numbers(demonstration, envs.action_names)
     envs.recording = True
     view = envs.reset()
-    frames, coords, rewards, states = [], [], [], []
-    fail = _failure(demonstration)
+    frames, coords, rewards, steps, states = [], [], [], [], []
+    check_saves(envs)
+
+    def fail(number: int, step: Step, what: str) -> UserError:
+        return UserError(
+            f"{demonstration.path} does not replay: action {number:,} ({step.action}) {what}"
+        )
+
     for number, (action, step) in enumerate(zip(actions, demonstration.steps, strict=True), 1):
-        if step.screen not in (None, checksum(view.screen)):
+        screen = checksum(view.screen)
+        if step.screen not in (None, screen):
             raise fail(number, step, "sees another screen than it did")
         frames.append(view.frames[0])
         coords.append(view.coords[0])
-        states.append(_pack(envs.state()["00"]))
-        if number == 1 and _unpack(states[0])["world"] is None:
-            raise UserError(
-                f"{envs.name} has no save_state and restore_state: no episode can begin along a "
-                "demonstration; expected both, see docs/environments.md"
-            )
+        states.append(pack(envs.state()["00"]))
         view, (reward,), terminals, truncations = envs.step(np.array([action]))
         if step.reward is not None and abs(reward - step.reward) > TOLERANCE:
             raise fail(number, step, f"gets {reward:g}, expected {step.reward:g}")
         rewards.append(reward)
+        steps.append(Step(envs.action_names[action], float(reward), screen))
         if (terminals | truncations).any() and number < len(actions):
             raise fail(number, step, f"ends the episode, expected {len(actions):,} actions")
     return Trail(
@@ -165,19 +183,10 @@ def _walk(demonstration: Demonstration, envs: Envs) -> Trail:
         np.array(coords),
         np.array(actions),
         np.array(rewards),
+        tuple(steps),
         states,
-        bool(view.completed[0]),
         view.screen.shape,
     )
-
-
-def _failure(demonstration: Demonstration) -> Callable[[int, Step, str], UserError]:
-    def fail(number: int, step: Step, what: str) -> UserError:
-        return UserError(
-            f"{demonstration.path} does not replay: action {number:,} ({step.action}) {what}"
-        )
-
-    return fail
 
 
 def _check_states(trail: Trail, envs: Envs) -> None:
@@ -201,21 +210,5 @@ def _shortened(trail: Trail, name: str) -> Trail:
     length = int(np.flatnonzero(trail.rewards)[-1]) + 1
     if length < len(trail):
         say(f"{name}: the {len(trail) - length:,} actions after the last reward are left out")
-    return Trail(
-        trail.frames[:length],
-        trail.coords[:length],
-        trail.actions[:length],
-        trail.rewards[:length],
-        trail._states[:length],
-        trail.completed and length == len(trail),
-        trail.screen_shape,
-    )
-
-
-def _pack(state: dict[str, Any]) -> bytes:
-    """Return a state of a copy in less memory: of an SNES 25 kB in place of 600."""
-    return zlib.compress(pickle.dumps(state), 1)
-
-
-def _unpack(packed: bytes) -> dict[str, Any]:
-    return pickle.loads(zlib.decompress(packed))
+    parts = ("frames", "coords", "actions", "rewards", "steps", "states")
+    return replace(trail, **{name: getattr(trail, name)[:length] for name in parts})

@@ -7,8 +7,8 @@ import time
 import numpy as np
 
 from qmap.agents.means import Means
-from qmap.demonstration.actions_file import Demonstration, write_actions
-from qmap.demonstration.config import DemonstrationConfig
+from qmap.demonstration.actions_file import write_actions
+from qmap.demonstration.config import DEMONSTRATION, DemonstrationConfig
 from qmap.demonstration.network import RecurrentPolicy
 from qmap.demonstration.ppo import PPO, Losses
 from qmap.demonstration.rollouts import Rollout, Rollouts
@@ -45,7 +45,6 @@ LEARNING = (
 def train(
     config: DemonstrationConfig,
     world: Experiment,
-    demonstration: Demonstration,
     trail: Trail,
     program: str,
 ) -> int:
@@ -54,8 +53,7 @@ def train(
     Args:
         config: what was asked for.
         world: where.
-        demonstration: as it was read.
-        trail: as it was replayed.
+        trail: the demonstration.
         program: the program that is running.
 
     Returns:
@@ -75,7 +73,7 @@ def train(
             return run.status
         run.open(world.name, AGENT)
         if not config.resume:
-            write_actions(run.folder.path / "demo.actions", world.name, demonstration.steps)
+            write_actions(run.folder.path / DEMONSTRATION, world.name, trail.steps)
         run.weights = lambda moments: {
             ppo.name: ppo.weights(moments),
             "of": f"{world.name}, {AGENT}",

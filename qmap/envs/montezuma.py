@@ -39,8 +39,8 @@ class MontezumaEnv(gymnasium.Env[np.ndarray, np.int64]):
         render_mode: "rgb_array" makes `render` return the screen.
         color: Observations have 3 color channels.
         position_channel: Observations have a last channel with 255 in the character's cell.
-        max_of_two: Observations show the maximum, pixel by pixel, of the last two emulator frames of
-            a step, since the Atari draws some things in every other frame only.
+        max_of_two: Observations are the maximum, pixel by pixel, of the last two emulator frames
+            of a step, since the Atari draws some things in every other frame only.
         max_steps: Episodes are truncated after as many steps; None: never.
 
     Raises:
