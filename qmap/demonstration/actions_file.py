@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from qmap.experiment import Episode
 from qmap.utils.errors import UserError
 from qmap.utils.files import atomic_file, cannot
 
@@ -58,24 +59,68 @@ class Demonstration:
     path: Path
 
 
+class Tape:
+    """The steps of an episode under way, to be written beside its video.
+
+    Args:
+        folder: where files go.
+        world: name of the world in the results.
+    """
+
+    def __init__(self, folder: Path, world: str) -> None:
+        self.folder = folder
+        self.world = world
+        self._steps: list[Step] = []
+        self._returns: list[float] = []
+
+    def start(self) -> None:
+        """Begin an episode."""
+        self._steps, self._returns = [], []
+
+    def add(self, episode: Episode, screen: np.ndarray, action: str) -> None:
+        """Record a step that is about to be taken.
+
+        Args:
+            episode: before the step.
+            screen: uint8 (height, width, 3).
+            action: its name.
+        """
+        self._steps.append(Step(action, screen=checksum(screen)))
+        self._returns.append(episode.undiscounted_return)
+
+    def end(self, episode: Episode, name: str) -> None:
+        """Write NAME.actions, unless the beginning of the episode was missed.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        if len(self._steps) != episode.length:
+            return
+        rewards = np.diff([*self._returns, episode.undiscounted_return])
+        steps = [
+            step._replace(reward=float(reward))
+            for step, reward in zip(self._steps, rewards, strict=True)
+        ]
+        write_actions(self.folder / f"{name}{ENDING}", self.world, steps)
+
+
 def checksum(screen: np.ndarray) -> str:
     """Return the checksum of a screen, uint8 (height, width, 3)."""
     return f"{zlib.crc32(np.ascontiguousarray(screen)):08x}"
 
 
-def write_actions(path: Path, world: str, steps: Iterable[Step], notes: Sequence[str] = ()) -> None:
+def write_actions(path: Path, world: str, steps: Iterable[Step]) -> None:
     """Write a demonstration.
 
     Args:
         path: where to.
         world: name in the results of where it was played.
         steps: with all that is known of them.
-        notes: lines for people.
 
     Raises:
         UserError: it cannot be written.
     """
-    lines = [f"{WORLD} {world}", *(f"# {note}" for note in notes)]
+    lines = [f"{WORLD} {world}"]
     for step in steps:
         known = [step.action, "" if step.reward is None else f"{step.reward:.9g}", step.screen]
         lines.append("\t".join(column or "" for column in known).rstrip())
