@@ -104,7 +104,7 @@ def play(
             del steps[first:], states[first:]
         # Who taps a key for less than a step means it too.
         asked = window.held | set(pressed) if keys.idle is not None else set(pressed)
-        action = None if over else keys.action(asked)
+        action = None if over or BACK in pressed else keys.action(asked)
         if action is not None:
             states.append(pack(envs.state()["00"]))
             view, (reward,), (terminal,), (truncation,) = envs.step(np.array([action]))
