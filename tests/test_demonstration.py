@@ -371,3 +371,10 @@ def test_an_atari_world_shows_the_maximum_of_two_pictures() -> None:
         assert np.array_equal(env.step(action)[0], expected)
     env.close()
     plain.close()
+
+
+def test_the_demonstration_that_is_shipped_finishes_its_level() -> None:
+    path = Path(__file__).parents[1] / "examples" / "foxglove_1.1.actions"
+    trail = replay(read_actions(path), find_world("foxglove:1.1"), 60.0)
+    assert len(trail) == 350
+    assert trail.rewards[-1] > 50  # the bonus for the level

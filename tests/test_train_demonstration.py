@@ -37,8 +37,8 @@ def demo(tmp_path: Path) -> str:
 
 
 def test_the_start_gets_back_to_the_beginning(demo: str, tmp_path: Path) -> None:
-    flags = [*SMALL, "--demo", demo, "--path", str(tmp_path / "results"), "--steps", "8000"]
-    flags += ["--threshold", "0.1", "--lr", "0.003"]
+    flags = [*SMALL, "--demo", demo, "--path", str(tmp_path / "results"), "--steps", "640"]
+    flags += ["--back", "3", "--rollouts", "4", "--lr", "0.003"]
     assert train_demonstration.main(flags) == 0
     run = run_folder(tmp_path / "results")
     assert run.relative_to(tmp_path / "results").parts[:2] == ("corridor", "demonstration")
@@ -61,14 +61,14 @@ class Death(Exception):
 def test_a_run_that_died_goes_on_as_if_nothing_had_happened(
     demo: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    flags = [*SMALL, "--demo", demo, "--steps", "640", "--save-every", "200", "--no-videos"]
+    flags = [*SMALL, "--demo", demo, "--steps", "320", "--save-every", "100", "--no-videos"]
     flags += ["--keep-moments"]
     assert train_demonstration.main([*flags, "--path", str(tmp_path / "whole")]) == 0
     step = Training.step
 
     def step_or_die(training: Training) -> None:
         step(training)
-        if training.run.step >= 544:
+        if training.run.step >= 256:
             raise Death
 
     with monkeypatch.context() as context:
