@@ -48,6 +48,7 @@ setup(
         'tomli; python_version < "3.11"',
     ],
     extras_require={
+        "ppo": ["sb3-contrib"],
         "ray": ["ray>=2.50"],
         "test": ["pytest", "pytest-timeout", "hypothesis", "psutil", "ruff"],
     },

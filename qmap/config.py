@@ -100,17 +100,8 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class NetworkOptions(RunOptions):
-    """What a training of networks can be told: how they learn, what is kept, where they compute."""
+    """What a training of networks can be told: what is kept of them, and where they compute."""
 
-    # What to learn.
-    double: bool = of_learning(True, "no double Q-learning", needs=["learns"])
-    # Q-map.
-    double_order: str = of_q_map(
-        "reference",
-        "who picks the next action in the Q-map: the target network (reference) or the online one",
-        needs=["qmap", "double"],
-        choices=("reference", "usual"),
-    )
     # Run.
     keep_moments: bool = of_run(
         False,
@@ -138,7 +129,22 @@ class NetworkOptions(RunOptions):
 
 
 @dataclass(frozen=True)
-class QMapOptions(NetworkOptions):
+class QLearningOptions(NetworkOptions):
+    """What every training of networks by Q-learning can be told."""
+
+    # What to learn.
+    double: bool = of_learning(True, "no double Q-learning", needs=["learns"])
+    # Q-map.
+    double_order: str = of_q_map(
+        "reference",
+        "who picks the next action in the Q-map: the target network (reference) or the online one",
+        needs=["qmap", "double"],
+        choices=("reference", "usual"),
+    )
+
+
+@dataclass(frozen=True)
+class QMapOptions(QLearningOptions):
     """What the trainings of the published experiments can be told of how the Q-map learns."""
 
     # Named sets of values that take the place of defaults; what is typed on top wins.

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from qmap.demonstration.actions_file import Tape
 from qmap.experiment import Bests, Episode, Experiment
 from qmap.utils.picture import Picture, StepRecord
+from qmap.utils.terminal import Warnings
 from qmap.utils.video import FILL_BATCH, BufferedEpisode, StreamedEpisode, VideoRecorder
 from qmap.utils.window import LiveWindow
 
@@ -39,10 +41,13 @@ def make_recording(
         gamma=None if agent.q_map is None else agent.q_map.gamma,
         on_grid=config.keeps_grid,
     )
-    videos = None
+    videos = tape = None
     if config.videos:
         with run.warnings.tolerate("videos"):
-            videos = VideoRecorder(run.folder.subfolder("videos"), picture.draw, patience=2.0)
+            folder = run.folder.subfolder("videos")
+            videos = VideoRecorder(folder, picture.draw, patience=2.0)
+            # With sticky actions, what the agent chose is not what was done.
+            tape = None if config.sticky else Tape(folder, experiment.name)
     return Recording(
         agent,
         picture,
@@ -50,6 +55,8 @@ def make_recording(
         run.window,
         action_names=envs.action_names,
         experiment=experiment,
+        tape=tape,
+        warnings=run.warnings,
     )
 
 
@@ -66,6 +73,8 @@ class Recording:
         window: shows every step live, None for no window.
         action_names: names of the actions.
         experiment: tells which episodes become a video.
+        tape: writes the actions of an episode beside its video, None for no such files.
+        warnings: what it cannot write is said there.
     """
 
     def __init__(
@@ -77,6 +86,8 @@ class Recording:
         *,
         action_names: tuple[str, ...],
         experiment: Experiment,
+        tape: Tape | None = None,
+        warnings: Warnings | None = None,
     ) -> None:
         self.agent = agent
         self.picture = picture
@@ -84,6 +95,8 @@ class Recording:
         self.window = window
         self.action_names = action_names
         self.experiment = experiment
+        self.tape = tape
+        self.warnings = warnings or Warnings()
         self._wanted = False
         self._video: StreamedEpisode | BufferedEpisode | None = None
 
@@ -94,6 +107,8 @@ class Recording:
         if self.videos is not None:
             fill = self._q_max if self.agent.q_map is not None else None
             self._video = self.videos.stream() if self._wanted else self.videos.buffer(fill)
+        if self.tape is not None:
+            self.tape.start()
 
     def add(self, episode: Episode, screen: np.ndarray, action: int) -> None:
         """Record the step that the agent has just chosen, on the screen that it saw.
@@ -103,6 +118,8 @@ class Recording:
             screen: (height, width, 3) uint8 RGB.
             action: what the agent chose.
         """
+        if self.tape is not None:
+            self.tape.add(episode, screen, self.action_names[action])
         if self._video is None and self.window is None:
             return
         record = self._record(episode, screen, action)
@@ -124,6 +141,9 @@ class Recording:
             name += f"_distance-{episode.distance}"
         self._video.end(name if wanted else None)
         self._video = None
+        if wanted and self.tape is not None:
+            with self.warnings.tolerate("files of actions"):
+                self.tape.end(episode, name)
 
     def close(self) -> None:
         """Drop the video of an unfinished episode and finish the others."""

@@ -120,6 +120,32 @@ def test_q_frames_that_acting_did_without_are_computed_only_for_certain_videos(
     assert (videos.current.records[0].q_max is not None) == completed
 
 
+class Tape:
+    """What writes actions, noting for which videos it did."""
+
+    def __init__(self) -> None:
+        self.log: list[str] = []
+
+    def start(self) -> None:
+        self.log.append("start")
+
+    def add(self, episode: Episode, screen: np.ndarray, action: str) -> None:
+        self.log.append(action)
+
+    def end(self, episode: Episode, name: str) -> None:
+        self.log.append(name.partition("_")[0])
+
+
+def test_the_actions_of_an_episode_are_written_with_its_video_only() -> None:
+    recording, _ = recording_with(agent_with())
+    recording.tape = Tape()
+    for number in (2, FIRST_EPISODES + 1):
+        recording.start(Episode(number))
+        recording.add(Episode(number), np.zeros((8, 12, 3), np.uint8), 2)
+        recording.end(Episode(number), Bests(), 9)
+    assert recording.tape.log == ["start", "RIGHT", "episode-000002", "start", "RIGHT"]
+
+
 def test_an_unfinished_video_is_dropped_and_the_encoder_closed() -> None:
     recording, videos = recording_with(agent_with())
     recording.start(Episode(1))

@@ -46,6 +46,20 @@ def test_closing_the_window_is_said_once_and_later_pictures_are_ignored(
     assert window[1] == ["the window was closed, training goes on without it"]
 
 
+def test_keys_are_held_until_they_go_up_and_taken_once(
+    window: tuple[LiveWindow, list[str]],
+) -> None:
+    live = window[0]
+    live.show(PICTURE)
+    for key in (pygame.K_LEFT, pygame.K_SPACE):
+        pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=key))
+    pygame.event.post(pygame.event.Event(pygame.KEYUP, key=pygame.K_SPACE))
+    live.show(PICTURE)
+    assert live.held == {"left"}
+    assert live.take_pressed() == ["left", "space"]
+    assert live.take_pressed() == []
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks for the display of Linux")
 @pytest.mark.parametrize("display", [None, ":98765"])
 def test_without_a_display_one_line_says_how_to_see_the_videos(display: str | None) -> None:

@@ -130,7 +130,7 @@ class Learner:
         Raises:
             FloatingPointError: a weight or a moment is infinite or not a number.
         """
-        weights = {name: _arrays(network) for name, network in self.networks.items()}
+        weights = {name: arrays_of(network) for name, network in self.networks.items()}
         if moments:
             weights["optimizer"] = self.optimizer.state()
         for arrays in weights.values():
@@ -211,7 +211,7 @@ def preferences(network: keras.Model, observations: tf.Tensor) -> tf.Tensor:
     return getattr(network, "advantages", network)(observations)
 
 
-def _arrays(network: keras.Model) -> dict[str, np.ndarray]:
+def arrays_of(network: keras.Model) -> dict[str, np.ndarray]:
     """Weights by their place in the network; their paths depend on what else the process made."""
     return {
         f"{index:02d}:{variable.name}": variable.numpy()

@@ -15,7 +15,7 @@ from qmap.all_goals.worlds import (
     given_test_set,
     maze_test_set,
 )
-from qmap.config import NetworkOptions, of_learning, of_q_map, of_run
+from qmap.config import QLearningOptions, of_learning, of_q_map, of_run
 from qmap.envs.mazes import check_maze
 from qmap.envs.sokoban_boards import GOALS, LARGEST, check_board
 from qmap.envs.sokoban_text import read_boards
@@ -25,7 +25,7 @@ from qmap.utils.terminal import say
 
 
 @dataclass(frozen=True)
-class AllGoalsConfig(NetworkOptions):
+class AllGoalsConfig(QLearningOptions):
     """What both trainings can be told; the defaults are tuned, `--help` names the published ones.
 
     A class of its own for each world says which worlds there are.

@@ -39,6 +39,8 @@ class MontezumaEnv(gymnasium.Env[np.ndarray, np.int64]):
         render_mode: "rgb_array" makes `render` return the screen.
         color: Observations have 3 color channels.
         position_channel: Observations have a last channel with 255 in the character's cell.
+        max_of_two: Observations are the maximum, pixel by pixel, of the last two emulator frames
+            of a step, since the Atari draws some things in every other frame only.
         max_steps: Episodes are truncated after as many steps; None: never.
 
     Raises:
@@ -55,6 +57,7 @@ class MontezumaEnv(gymnasium.Env[np.ndarray, np.int64]):
         render_mode: str | None = None,
         color: bool = False,
         position_channel: bool = False,
+        max_of_two: bool = False,
         max_steps: int | None = None,
     ) -> None:
         if render_mode not in (None, *self.metadata["render_modes"]):
@@ -63,6 +66,7 @@ class MontezumaEnv(gymnasium.Env[np.ndarray, np.int64]):
             raise UserError(f"max_steps is {max_steps}, expected at least 1, or None for no limit")
         self.render_mode = render_mode
         self.max_steps = max_steps
+        self._max_of_two = max_of_two
         self._screen = ScreenProcessor(SCREEN_SHAPE, COORDS_SHAPE, PADDING, color, position_channel)
         self.observation_space = self._screen.observation_space
         self.action_space = gymnasium.spaces.Discrete(len(self.action_names))
@@ -98,7 +102,10 @@ class MontezumaEnv(gymnasium.Env[np.ndarray, np.int64]):
         button = self._buttons[action]
         reward = 0
         terminated = False
-        for _ in range(FRAMES_PER_STEP):
+        before = None
+        for frame in range(FRAMES_PER_STEP):
+            if self._max_of_two and frame > 0:
+                before = self._picture()
             reward += self._ale.act(button)
             lives_before, self._lives = self._lives, self._ale.lives()
             terminated = self._lives < lives_before or self._ale.game_over()
@@ -109,7 +116,7 @@ class MontezumaEnv(gymnasium.Env[np.ndarray, np.int64]):
         truncated = self.max_steps is not None and self._steps >= self.max_steps
         self._over = terminated or truncated
         info = self._info()
-        return self._observation(info), float(reward), terminated, truncated, info
+        return self._observation(info, before), float(reward), terminated, truncated, info
 
     def render(self) -> np.ndarray | None:
         """Return the screen, uint8 (210, 160, 3) in RGB, or None without a render mode."""
@@ -160,8 +167,12 @@ class MontezumaEnv(gymnasium.Env[np.ndarray, np.int64]):
             "lives": self._lives,
         }
 
-    def _observation(self, info: dict[str, Any]) -> np.ndarray:
+    def _observation(self, info: dict[str, Any], before: np.ndarray | None = None) -> np.ndarray:
+        picture = self._picture()
+        if before is not None:
+            picture = np.maximum(picture, before)
+        return self._screen(picture, info["coords"])
+
+    def _picture(self) -> np.ndarray:
         # Asking for luma from the emulator is faster than asking for RGB and converting it.
-        color = self._screen.color
-        screen = self._ale.getScreenRGB() if color else self._ale.getScreenGrayscale()
-        return self._screen(screen, info["coords"])
+        return self._ale.getScreenRGB() if self._screen.color else self._ale.getScreenGrayscale()

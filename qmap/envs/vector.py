@@ -192,6 +192,16 @@ class Envs:
         mask = np.array([each is not None for each in seen.values()])
         return Restored(mask, _view(begun) if begun else None)
 
+    def jump(self, states: Mapping[int, Mapping[str, Any]]) -> None:
+        """Bring copies, by their numbers, to moments of an episode that were saved.
+
+        Args:
+            states: each one of the values that `state` returned, of any copy of the same world,
+                and whose world has `save_state`.
+        """
+        arguments = {env: (state, self._seeds[env]) for env, state in states.items()}
+        self._ask(Copy.restore, arguments, moves=True)
+
     def close(self) -> None:
         """Close the environments; no process outlives this, and it may be called again."""
         if self._copy is not None:

@@ -58,6 +58,7 @@ TITLES = {
     "believed steps": "Believed steps to a goal",
     "taken steps": "Steps to a goal",
     "steps per second": "Steps per second",
+    "start": "Start (step of the demonstration)",
 }
 # Drawn dashed in the panel of another column, under a name in the legend.
 COMPANIONS = {
@@ -311,6 +312,8 @@ def finish(axis: Axes, title: str, options: PlotOptions) -> None:
 def _title(name: str, column: str) -> str:
     if name == "ground_truth_loss":
         return f"Mean squared error to the ground truth, {column}"
+    if name == "demonstration" and column.startswith("success"):
+        return f"{column.capitalize()} (share)"
     return TITLES.get(column) or column[:1].upper() + column[1:]
 
 

@@ -1,4 +1,4 @@
-"""A window that shows the pictures live, for `--render`."""
+"""A window that shows pictures live, for `--render`, and knows which keys are held."""
 
 from __future__ import annotations
 
@@ -23,13 +23,27 @@ class LiveWindow:
     Args:
         title: the window's title.
         warn: called with one line when the window was closed.
+        wanted_by: what needs the window, for the message that there is none.
+        instead: what to do without one.
+
+    Attributes:
+        closed: nothing is shown any more.
+        held: names of the keys that are held down, as pygame calls them.
 
     Raises:
         UserError: there is no display to open a window on.
     """
 
-    def __init__(self, title: str, warn: Callable[[str], None] = warn) -> None:
+    def __init__(
+        self,
+        title: str,
+        warn: Callable[[str], None] = warn,
+        wanted_by: str = "--render",
+        instead: str = INSTEAD,
+    ) -> None:
         self.closed = False
+        self.held: set[str] = set()
+        self._pressed: list[str] = []
         self._title = title
         self._warn = warn
         self._surface = None
@@ -41,14 +55,14 @@ class LiveWindow:
             import pygame  # only those who look need it
 
             if _display_is_missing():
-                raise UserError(f"--render needs a display and there is none here: {INSTEAD}")
+                raise UserError(f"{wanted_by} needs a display and there is none here: {instead}")
             pygame.display.init()
             driver = pygame.display.get_driver()
         except (ImportError, OSError, RuntimeError) as error:  # pygame.error is a RuntimeError
-            raise UserError(f"--render cannot open a window ({error}): {INSTEAD}") from error
+            raise UserError(f"{wanted_by} cannot open a window ({error}): {instead}") from error
         if driver in WINDOWLESS and driver != os.environ.get("SDL_VIDEODRIVER"):
             pygame.display.quit()
-            raise UserError(f"--render cannot reach the display of this machine: {INSTEAD}")
+            raise UserError(f"{wanted_by} cannot reach the display of this machine: {instead}")
         self._pygame = pygame
 
     def show(self, picture: np.ndarray) -> None:
@@ -64,12 +78,22 @@ class LiveWindow:
                     self.close()
                     self._warn("the window was closed, training goes on without it")
                     return
+                if event.type == pygame.KEYDOWN:
+                    self.held.add(pygame.key.name(event.key))
+                    self._pressed.append(pygame.key.name(event.key))
+                elif event.type == pygame.KEYUP:
+                    self.held.discard(pygame.key.name(event.key))
             image = pygame.image.frombuffer(picture.tobytes(), picture.shape[1::-1], "RGB")
             self._surface.blit(image, (0, 0))
             pygame.display.flip()
         except pygame.error as error:
             self.close()
             self._warn(f"the window is gone, training goes on without it: {error}")
+
+    def take_pressed(self) -> list[str]:
+        """Return the keys that went down since the last call, in their order."""
+        pressed, self._pressed = self._pressed, []
+        return pressed
 
     def close(self) -> None:
         """Close the window; it may be called twice."""

@@ -1,0 +1,225 @@
+"""Trainings from a demonstration: they move the start back, resume, and refuse in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import run_folder
+from corridor import COINS
+
+from benchmarks.faults import differences
+from qmap import train_demonstration
+from qmap.demonstration.actions_file import Step, read_actions, write_actions
+from qmap.demonstration.rollouts import Rollouts
+from qmap.demonstration.starts import Starts
+from qmap.demonstration.trail import Trail, replay
+from qmap.demonstration.training import Training
+from qmap.demonstration.worlds import find_world
+from qmap.envs.vector import Envs
+from qmap.utils.errors import UserError
+from qmap.utils.plot import main as plot
+
+CORRIDOR = str(Path(__file__).parent / "corridor.py")
+SMALL = ["--env", CORRIDOR, "--envs", "1", "--minibatches", "1", "--horizon", "32"]
+SMALL += ["--units", "8", "--stack", "2", "--spread", "3", "--warm-up", "3", "--deterministic"]
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> str:
+    path = tmp_path / "corridor.actions"
+    write_actions(path, "corridor", [Step("RIGHT")] * 10)
+    return str(path)
+
+
+def test_the_start_gets_back_to_the_beginning(demo: str, tmp_path: Path) -> None:
+    flags = [*SMALL, "--demo", demo, "--path", str(tmp_path / "results"), "--steps", "640"]
+    flags += ["--back", "3", "--rollouts", "4", "--lr", "0.003"]
+    assert train_demonstration.main(flags) == 0
+    run = run_folder(tmp_path / "results")
+    assert run.relative_to(tmp_path / "results").parts[:2] == ("corridor", "demonstration")
+    log = pd.read_csv(run / "demonstration.csv")
+    assert log["start"].iloc[-1] == 0
+    assert log["start"].is_monotonic_decreasing
+    assert log["success from part 1 of 10"].iloc[-1] > 0.1
+    score = pd.read_csv(run / "score.csv")
+    assert score["undiscounted return"].max() == 2 * len(COINS)
+    assert len(pd.read_csv(run / "completed.csv"))
+    assert list((run / "videos").glob("*_as-well.mp4"))
+    plot(["--path", str(tmp_path / "results"), "--format", "png"])
+    assert (tmp_path / "results" / "corridor" / "demonstration.png").stat().st_size > 10_000
+
+
+class Death(Exception):
+    """Ends a run in this process as suddenly as a signal would."""
+
+
+def test_a_run_that_died_goes_on_as_if_nothing_had_happened(
+    demo: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flags = [*SMALL, "--demo", demo, "--steps", "320", "--save-every", "100", "--no-videos"]
+    flags += ["--keep-moments"]
+    assert train_demonstration.main([*flags, "--path", str(tmp_path / "whole")]) == 0
+    step = Training.step
+
+    def step_or_die(training: Training) -> None:
+        step(training)
+        if training.run.step >= 256:
+            raise Death
+
+    with monkeypatch.context() as context:
+        context.setattr(Training, "step", step_or_die)
+        with pytest.raises(Death):
+            train_demonstration.main([*flags, "--path", str(tmp_path / "other")])
+    Path(demo).unlink()  # the run has its own
+    run = run_folder(tmp_path / "other")
+    assert train_demonstration.main(["--resume", str(run)]) == 0
+    whole = run_folder(tmp_path / "whole")
+    assert differences(whole, run) == []
+    for name in ("demonstration.csv", "score.csv"):
+        assert (whole / name).read_bytes() == (run / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--demo", "x.actions"], "--env is missing"),
+        (["--env", CORRIDOR], "--demo is missing.*qmap.record_demonstration"),
+        (["--env", CORRIDOR, "--demo", "x.actions"], "cannot read x.actions"),
+        (["--env", "none.py", "--demo", "x.actions"], "there is no file none.py"),
+        (["--env", "foxglove:7.1", "--demo", "x.actions"], "has no level '7.1'"),
+        (
+            ["--env", CORRIDOR, "--demo", "x", "--minibatches", "3"],
+            "--minibatches 3 does not divide --envs 8",
+        ),
+    ],
+)
+def test_what_is_missing_or_does_not_fit_is_refused_in_one_line(
+    flags: list[str], message: str
+) -> None:
+    with pytest.raises(UserError, match=message) as error:
+        train_demonstration.main(flags)
+    assert "\n" not in str(error.value)
+
+
+def test_a_demonstration_of_another_world_is_refused_before_anything_is_written(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "demo.actions"
+    write_actions(path, "montezuma", [Step("RIGHT")])
+    flags = ["--demo", str(path), "--path", str(tmp_path / "results")]
+    with pytest.raises(UserError, match="is a demonstration of montezuma, expected one of corr"):
+        train_demonstration.main([*SMALL, *flags])
+    assert not (tmp_path / "results").exists()
+
+
+class Script:
+    """A policy that does what it is told, and remembers how often it was asked."""
+
+    network = SimpleNamespace(units=1)
+
+    def __init__(self, actions: list[int]) -> None:
+        self.actions = iter(actions)
+
+    def act(self, observations: np.ndarray, memory: np.ndarray) -> tuple[np.ndarray, ...]:
+        logs = np.full((1, 3), -1e9, np.float32)
+        logs[0, next(self.actions, 1)] = 0.0
+        return logs, np.full(1, 7.0, np.float32), memory + 1
+
+    def remember(self, observations: np.ndarray, count: int) -> np.ndarray:
+        return np.full(1, 100.0 * count)
+
+
+class Unseen:
+    """Nobody watches."""
+
+    looks = False
+
+    def start(self, rollout: Any) -> None:
+        pass
+
+    def end(self, rollout: Any) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def trail(tmp_path_factory: pytest.TempPathFactory) -> Trail:
+    path = tmp_path_factory.mktemp("demo") / "corridor.actions"
+    write_actions(path, "corridor", [Step("RIGHT")] * 10)
+    return replay(read_actions(path), find_world(CORRIDOR), 60.0)
+
+
+def rollouts_with(trail: Trail, actions: list[int], start: int, **options: Any) -> Rollouts:
+    starts = Starts(
+        len(trail),
+        1,
+        spread=0,
+        own=1.0,
+        threshold=1.0,
+        rollouts=100,
+        back=1,
+        generator=np.random.default_rng(0),
+    )
+    starts.start = start
+    defaults = {"stack": 2, "gamma": 0.5, "trace": 0.0, "signs": True, "lag": 3, "warm_up": 4}
+    rollouts = Rollouts(
+        Envs(find_world(CORRIDOR).make_env, 1, seeds=[0], timeout=60.0),
+        trail,
+        starts,
+        Script(actions),
+        np.random.default_rng(0),
+        **{**defaults, **options},
+        watching=Unseen(),
+    )
+    rollouts.begin()
+    return rollouts
+
+
+LEFT, NOOP, RIGHT = range(3)
+
+
+def test_a_rollout_that_scores_as_well_has_succeeded(trail: Trail) -> None:
+    rollouts = rollouts_with(trail, [NOOP, RIGHT, RIGHT, RIGHT, RIGHT], start=7)
+    sequences, memory, ended = rollouts.collect(5)
+    (rollout,) = ended
+    assert (rollout.start, rollout.length, rollout.success, rollout.completed) == (7, 4, True, True)
+    assert rollout.undiscounted_return == 2.0
+    assert rollout.discounted_return == 0.5**3 * 2.0
+    # The memory of four steps before the start, and nothing of the rollout before.
+    assert memory[0, 0] == 400.0
+    assert sequences.begins[:, 0].tolist() == [True, False, False, False, True]
+    assert sequences.first[[0, 4], 0, 0].tolist() == [400.0, 400.0]
+    assert np.array_equal(sequences.observations[4], sequences.observations[0])
+    expected = np.concatenate([trail.frames[6], trail.frames[7]], axis=-1)
+    assert np.array_equal(sequences.observations[0, 0], expected)
+
+
+def test_a_rollout_that_falls_behind_ends(trail: Trail) -> None:
+    # From before the third action, with the coin of which it begins; the lag is 3 steps.
+    _, _, ended = rollouts_with(trail, [NOOP] * 4, start=2).collect(4)
+    (rollout,) = ended
+    assert (rollout.length, rollout.success) == (4, False)
+    _, _, ended = rollouts_with(trail, [NOOP, NOOP, NOOP, RIGHT, NOOP], start=2).collect(5)
+    assert not ended
+
+
+def test_it_learns_from_the_signs_of_rewards(trail: Trail) -> None:
+    for signs, coin in ((True, 1.0), (False, 2.0)):
+        rollouts = rollouts_with(trail, [NOOP, RIGHT, RIGHT], start=2, signs=signs)
+        sequences, *_ = rollouts.collect(3)
+        # With a trace of 0, the target is the reward and half of the next value, 7.
+        assert sequences.returns[:, 0] == pytest.approx([3.5, coin + 3.5, 3.5])
+
+
+def test_after_an_end_nothing_follows_and_after_a_limit_what_would_have(trail: Trail) -> None:
+    sequences, *_ = rollouts_with(trail, [RIGHT, RIGHT], start=9).collect(2)
+    assert sequences.returns[:, 0] == pytest.approx([1.0, 1.0])
+    rollouts = rollouts_with(trail, [NOOP, NOOP], start=3, lag=1000)
+    rollouts.envs._copy.env.unwrapped.steps = 198
+    sequences, _, ended = rollouts.collect(3)
+    assert sequences.returns[:, 0] == pytest.approx([3.5, 3.5, 3.5])
+    assert [rollout.length for rollout in ended] == [2]
