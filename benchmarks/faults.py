@@ -106,8 +106,15 @@ class Sweep:
         return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, errors="replace")
 
     def undisturbed(self, results: Path) -> None:
-        """Do it from start to end."""
-        self.start(results).communicate(timeout=TIMEOUT)
+        """Do it from start to end.
+
+        Raises:
+            UserError: it fails.
+        """
+        driver = self.start(results)
+        said = driver.communicate(timeout=TIMEOUT)[1]
+        if driver.returncode != 0:
+            raise UserError(f"undisturbed the sweep failed: {said.strip().splitlines()[-1]}")
 
     def torment(
         self,

@@ -45,6 +45,8 @@ class Cluster:
             command += [f"--temp-dir={self.folder}"]
         paths = f"{HERE}:{HERE.parent}:{os.environ.get('PYTHONPATH', '')}"
         environment = {**os.environ, "PYTHONPATH": paths, "RAY_USAGE_STATS_ENABLED": "0"}
+        # Else tests wait for everything else that the machine does.
+        environment["RAY_worker_niceness"] = "0"
         with open(self.output, "ab") as file:
             node = subprocess.Popen(
                 command, stdout=file, stderr=file, env=environment, start_new_session=True

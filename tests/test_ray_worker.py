@@ -118,19 +118,20 @@ def cluster() -> Iterator[Cluster]:
     cluster.close()
 
 
-def homes() -> list[psutil.Process]:
+def homes(cluster: Cluster) -> list[psutil.Process]:
     """The processes of the actors."""
     found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            if process.cmdline()[:1] == ["ray::Home"] or "ray::Home" in process.name():
-                found.append(process)
+    for node in cluster.nodes:
+        for process in psutil.Process(node.pid).children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                if "ray::Home" in process.name() or process.cmdline()[:1] == ["ray::Home"]:
+                    found.append(process)
     return found
 
 
 @pytest.mark.slow
 def test_copies_on_a_cluster_show_what_copies_here_show(cluster: Cluster) -> None:
-    options = {"seeds": [5, 6, 7], "timeout": 60}
+    options = {"seeds": [5, 6, 7], "timeout": 300}
     with (
         closing(Envs(SavedDice, 3, **options)) as here,
         closing(Envs(SavedDice, 3, ray=cluster.address, **options)) as there,
@@ -146,16 +147,19 @@ def test_copies_on_a_cluster_show_what_copies_here_show(cluster: Cluster) -> Non
         for one, other in ((first, first_2), (again, again_2), *zip(steps, steps_2, strict=True)):
             np.testing.assert_equal(other, one)
         assert state_2 == state
-    wait_until_none_is_left()
+    wait_until_none_is_left(cluster)
 
 
 @pytest.mark.slow
 def test_a_lost_actor_is_one_line_and_leaves_a_state_to_go_on_with(cluster: Cluster) -> None:
-    options = {"seeds": [5, 6], "timeout": 30, "ray": cluster.address}
+    options = {"seeds": [5, 6], "timeout": 300, "ray": cluster.address}
     with closing(Envs(SavedDice, 2, **options)) as envs:
         envs.reset()
         go(envs, 3)
-        homes()[0].kill()
+        home = homes(cluster)[0]
+        family = [home, *home.children()]
+        home.kill()
+        assert not psutil.wait_procs(family, timeout=60)[1], "copies end with their actor"
         with pytest.raises(EnvironmentFailure, match="copy . is lost with its machine") as error:
             go(envs, 1)
         assert "\n" not in str(error.value)
@@ -176,8 +180,8 @@ def test_a_run_on_a_cluster_has_the_logs_of_a_run_here(cluster: Cluster, tmp_pat
     assert differences(run_folder(tmp_path / "here"), run_folder(tmp_path / "there")) == []
 
 
-def wait_until_none_is_left() -> None:
-    deadline = time.monotonic() + 20
-    while homes():
+def wait_until_none_is_left(cluster: Cluster) -> None:
+    deadline = time.monotonic() + 120
+    while homes(cluster):
         assert time.monotonic() < deadline
         time.sleep(0.1)

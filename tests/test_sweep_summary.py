@@ -96,9 +96,12 @@ def test_visited_cells_are_counted_at_the_last_checkpoint(sweep: Path) -> None:
         rows = np.array([[0, 0, cell, 1] for cell in range(cells)])
         np.save(run / "coords" / f"step_{step}.npy", rows)
     results = gather([job])
-    assert [measure.name for measure in results.measures][1] == measures.CELLS
+    assert [measure.name for measure in results.measures][1] == measures.CELLS[1]
     assert results.measures[1].values["meadow"] == {"one": [3.0]}
     assert results.counts["meadow"] == {"one": (0, 1)}
+    drawn = draw(results).axes[2]
+    assert drawn.get_ylabel() == "distinct cells"
+    assert drawn.lines[0].get_ydata()[-1] == 3.0
 
 
 def test_an_axis_that_is_the_world_is_no_part_of_an_agent_s_name() -> None:

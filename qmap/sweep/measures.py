@@ -22,7 +22,7 @@ EPISODES = 100  # at the end of a run, over which returns are averaged
 # The columns of a log that a measure may be taken from, and whether more is better.
 RETURN = ("score", "undiscounted return")
 ERRORS = "ground_truth_loss"
-CELLS = "distinct cells"
+CELLS = ("coords", "distinct cells")
 
 
 @dataclass
@@ -31,14 +31,14 @@ class Measure:
 
     Attributes:
         name: what is measured.
-        log: the log that it comes from, and its column there; None if from another file.
+        log: the log that it comes from, and its column there.
         window: rows of the log that are averaged.
         more_is_better: else less is.
         values: [world][agent] -> a number a run.
     """
 
     name: str
-    log: tuple[str, str] | None
+    log: tuple[str, str]
     window: int = 1
     more_is_better: bool = True
     values: dict[str, dict[str, list[float]]] = field(
@@ -79,7 +79,7 @@ def gather(jobs: Sequence[Job]) -> Results:
         finished, there = counts[world].get(agent, (0, 0))
         counts[world][agent] = finished + ((finished_at(run) or 0) >= job.last_step), there + 1
         logs[world][agent].append(found := _logs(run))
-        for measure, value in _values(run, found):
+        for measure, value in _values(found):
             kept = measures.setdefault(measure.name, measure)
             kept.values[world][agent].append(value)
     return Results(list(measures.values()), logs, counts)
@@ -108,14 +108,23 @@ def agent_names(parts: Sequence[tuple[str, ...]], worlds: Sequence[str]) -> list
 
 
 def _logs(run: Path) -> dict[str, pd.DataFrame]:
+    """Return a run's logs by their names, and what it visited in the same form."""
     found = {}
     for path in sorted(run.glob("*.csv")):
         with suppress(ValueError, OSError, OverflowError):
             found[path.stem] = read_log(path)
+    cells = {}
+    for path in run.glob("coords/step_*.npy"):
+        with suppress(UserError, ValueError):
+            cells[int(path.stem.removeprefix("step_"))] = len(load_rows(path))
+    if cells:
+        log, column = CELLS
+        table = pd.DataFrame(sorted(cells.items()), columns=["steps", column], dtype=np.float64)
+        found[log] = table
     return found
 
 
-def _values(run: Path, logs: dict[str, pd.DataFrame]) -> list[tuple[Measure, float]]:
+def _values(logs: dict[str, pd.DataFrame]) -> list[tuple[Measure, float]]:
     """Return what is measured in a run, and the values."""
     found = []
     log, column = RETURN
@@ -128,16 +137,10 @@ def _values(run: Path, logs: dict[str, pd.DataFrame]) -> list[tuple[Measure, flo
         for column in table.columns[1:]:
             measure = Measure(f"error on {column}", (ERRORS, column), more_is_better=False)
             found.append((measure, table[column].dropna().tail(1).mean()))
-    coords = max(run.glob("coords/step_*.npy"), key=_step, default=None)
-    if coords is not None:
-        with suppress(UserError):
-            found.append((Measure(CELLS, None), float(len(load_rows(coords)))))
+    log, column = CELLS
+    if log in logs:
+        found.append((Measure(column, CELLS), logs[log][column].iloc[-1]))
     return [(measure, float(value)) for measure, value in found if math.isfinite(value)]
-
-
-def _step(path: Path) -> int:
-    digits = path.stem.rpartition("_")[2]
-    return int(digits) if digits.isdecimal() else -1
 
 
 def arrays(measure: Measure, agent: str, worlds: Sequence[str]) -> list[np.ndarray]:

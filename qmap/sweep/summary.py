@@ -101,25 +101,25 @@ def iqm_of(values: Sequence[float]) -> Estimate:
 
 
 def draw(results: Results) -> Figure:
-    """Return the figure: a column a world, with curves above and estimates below; then pairs."""
+    """Return the figure: a column a world, curves and estimates of each measure; then pairs."""
     measures = results.measures[:MOST_MEASURES]
     worlds = list(results.logs)[:MOST_WORLDS]
     agents = list(dict.fromkeys(agent for world in worlds for agent in results.logs[world]))
     options = PlotOptions(iqm=True)
     painters = {agent: RunPainter(index, options, {}) for index, agent in enumerate(agents)}
     pairs = list(compared(measures[0]))[:MOST_PAIRS] if measures else []
-    heights = [2.2, *[0.6 + 0.22 * len(agents)] * len(measures), 0.5 + 0.22 * len(pairs)]
+    heights = [2.2, 0.6 + 0.22 * len(agents)] * len(measures) + [0.5 + 0.22 * len(pairs)]
     with drawing():
         size = (1.6 + 4.0 * len(worlds), 1.0 + sum(heights))
         figure = Figure(figsize=size, layout="constrained")
         grid = figure.add_gridspec(len(heights), len(worlds), height_ratios=heights)
         for column, world in enumerate(worlds):
-            axis = figure.add_subplot(grid[0, column])
-            if measures and measures[0].log is not None:
-                _draw_curves(axis, results, measures[0], world, painters, options)
-            axis.set_title(world, loc="left")
-            for row, measure in enumerate(measures, start=1):
-                axis = figure.add_subplot(grid[row, column])
+            for row, measure in enumerate(measures):
+                axis = figure.add_subplot(grid[2 * row, column])
+                _draw_curves(axis, results, measure, world, painters, options)
+                if row == 0:
+                    axis.set_title(world, loc="left")
+                axis = figure.add_subplot(grid[2 * row + 1, column])
                 _draw_estimates(axis, measure, world, painters)
         if pairs:
             _draw_pairs(figure.add_subplot(grid[-1, :]), measures[0], pairs)
