@@ -142,7 +142,5 @@ def test_a_run_on_a_cluster_has_the_logs_of_a_run_here(cluster: Cluster, tmp_pat
 
 
 def wait_until_none_is_left() -> None:
-    deadline = time.monotonic() + 20
     while homes():
-        assert time.monotonic() < deadline
         time.sleep(0.1)
