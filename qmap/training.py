@@ -129,7 +129,7 @@ class Training:
         with self.run.saved_if_the_world_fails():
             step = envs.step(actions)
         view = step.view
-        agent.observe(actions, step.rewards, step.terminals, view.frames, view.coords)
+        agent.observe(actions, step.rewards, step.terminals, view.frames, view.coords, view.rooms)
         self.kept.add(actions)
         self.run.advance(self.config.envs)
         self._look(view, first=0)
@@ -169,7 +169,7 @@ class Training:
         """Begin an episode in each copy of the mask `begun`, whose first view this is."""
         envs = np.flatnonzero(begun)
         self.kept.end(begun)
-        self.agent.start(envs, view.frames, view.coords)
+        self.agent.start(envs, view.frames, view.coords, view.rooms)
         self._look(view, first=envs[0])
 
     def _end_episodes(self, ended: np.ndarray) -> None:
