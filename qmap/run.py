@@ -31,7 +31,6 @@ from qmap.agents.device import set_up
 from qmap.agents.schedules import crossings
 from qmap.config import RunOptions, nothing_left
 from qmap.earlier_runs import as_of_today, is_earlier
-from qmap.envs.contract import EnvironmentFailure
 from qmap.utils import checkpoint, snapshots, streams
 from qmap.utils.csv_logger import CSVLogger
 from qmap.utils.errors import UserError
@@ -293,8 +292,8 @@ class Run:
         """
         try:
             yield
-        except (EnvironmentFailure, UserError) as error:
-            if isinstance(error, EnvironmentFailure):
+        except UserError as error:
+            if error.traceback:
                 say(error.traceback.rstrip())
             self.save_snapshot()
             raise UserError(
@@ -320,8 +319,7 @@ def _restored(parts: dict[str, Part], tree: dict[str, Any], config: RunOptions, 
     """Restore the parts from a snapshot of the run in `path`; return its step.
 
     Raises:
-        UserError: it is of another version.
-        EnvironmentFailure: the world cannot be restored.
+        UserError: it is of another version, or the world cannot be restored.
     """
     earlier = is_earlier(tree)
     if not earlier and tree.get("format") != FORMAT:
@@ -335,7 +333,7 @@ def _restored(parts: dict[str, Part], tree: dict[str, Any], config: RunOptions, 
         for name, part in parts.items():
             part.restore(tree[name])
         return int(tree["step"])
-    except (UserError, EnvironmentFailure):
+    except UserError:
         raise
     except Exception as error:  # whatever is not as expected in a file that is whole
         raise UserError(

@@ -162,10 +162,10 @@ class Home:
             worker = self._workers[number]
             try:
                 message = True, worker.receive(deadline, timeout)
-            except UserError as error:
-                message = False, (str(error), None)
             except EnvironmentFailure as error:
                 message = False, (str(error), error.traceback)
+            except UserError as error:
+                message = False, (str(error), None)
             answers[number] = worker.answers, message
         return pickle.dumps(answers)
 
