@@ -292,12 +292,14 @@ class Run:
         """
         try:
             yield
-        except UserError as error:
-            if error.traceback:
-                say(error.traceback.rstrip())
+        except (UserError, KeyboardInterrupt) as error:
+            # Ctrl-C is taken over: somebody's world has raised this by itself.
+            what = error if isinstance(error, UserError) else "the world raised KeyboardInterrupt"
+            if trace := getattr(error, "traceback", ""):
+                say(trace.rstrip())
             self.save_snapshot()
             raise UserError(
-                f"{error}; the run is saved as of step {self.step:,}, when the world is mended go "
+                f"{what}; the run is saved as of step {self.step:,}, when the world is mended go "
                 f"on with: {self.folder.resume_command}"
             ) from error
 

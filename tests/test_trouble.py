@@ -48,6 +48,8 @@ class Dot(gymnasium.Env):
         if Dot.trouble and Dot.steps == TROUBLE_AT:
             if self.kind == "raises":
                 raise ValueError("simulation became unstable")
+            if self.kind == "stops":
+                raise KeyboardInterrupt
             reward = {"nan": float("nan"), "huge": 1e39, "none": None}[self.kind]
         return self.place, reward, self.length == 20, False, {"distance": "far", "room": "kitchen"}
 
@@ -62,7 +64,7 @@ def make(kind: str, render_mode: str | None = None) -> gymnasium.Env:
     return GoalGrid(Dot(kind, render_mode), (8, 8), lambda env, place, info: place)
 
 
-for each in ("raises", "nan", "huge", "none", "start"):
+for each in ("raises", "stops", "nan", "huge", "none", "start"):
     gymnasium.register(f"trouble/{each}-v0", make, kwargs={"kind": each})
 
 
@@ -75,6 +77,7 @@ def _in_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
     ("kind", "told"),
     [
         ("raises", "raised ValueError: simulation became unstable"),
+        ("stops", "the world raised KeyboardInterrupt"),
         ("nan", "reward is nan"),
         ("huge", "reward is 1e\\+39"),
         ("none", "reward is None"),

@@ -150,7 +150,7 @@ class QMapLearner(Learner):
         """
         self._observe(batch.observations)
         next_q = next_q_frames(*self.next_values(batch.next_observations))
-        shifts = batch.window_shifts
+        shifts = tf.cast(batch.window_shifts, tf.int32)
         if self.unknown_columns == "ignore":
             shifts = tf.where(batch.room_changes, next_q.shape[2], shifts)  # out of the window
         targets, known = all_goals_targets(

@@ -275,7 +275,7 @@ def answer(where: Callable[[], object], call: Callable[[], Any]) -> bytes:
         return pickle.dumps((True, call()))
     except UserError as error:
         return pickle.dumps((False, (str(error), None)))
-    except FAULTS as error:
+    except (*FAULTS, KeyboardInterrupt) as error:  # Ctrl-C is ignored here
         text = f"{where()} raised {described(error)}"
         return pickle.dumps((False, (text, traceback.format_exc())))
 
