@@ -28,7 +28,6 @@ from typing import Any, Protocol
 from qmap.agents.schedules import crossings
 from qmap.config import NetworkOptions, RunOptions
 from qmap.earlier_runs import as_of_today, is_earlier
-from qmap.envs.contract import EnvironmentFailure
 from qmap.utils import checkpoint, snapshots, streams
 from qmap.utils.csv_logger import CSVLogger
 from qmap.utils.errors import UserError
@@ -294,12 +293,14 @@ class Run:
         """
         try:
             yield
-        except (EnvironmentFailure, UserError) as error:
-            if isinstance(error, EnvironmentFailure):
-                say(error.traceback.rstrip())
+        except (UserError, KeyboardInterrupt) as error:
+            # Ctrl-C is taken over: somebody's world has raised this by itself.
+            what = error if isinstance(error, UserError) else "the world raised KeyboardInterrupt"
+            if trace := getattr(error, "traceback", ""):
+                say(trace.rstrip())
             self.save_snapshot()
             raise UserError(
-                f"{error}; the run is saved as of step {self.step:,}, when the world is mended go "
+                f"{what}; the run is saved as of step {self.step:,}, when the world is mended go "
                 f"on with: {self.folder.resume_command}"
             ) from error
 
@@ -356,8 +357,7 @@ def _restored(parts: dict[str, Part], tree: dict[str, Any], config: RunOptions, 
     """Restore the parts from a snapshot of the run in `path`; return its step.
 
     Raises:
-        UserError: it is of another version.
-        EnvironmentFailure: the world cannot be restored.
+        UserError: it is of another version, or the world cannot be restored.
     """
     earlier = is_earlier(tree)
     if not earlier and tree.get("format") != FORMAT:
@@ -371,7 +371,7 @@ def _restored(parts: dict[str, Part], tree: dict[str, Any], config: RunOptions, 
         for name, part in parts.items():
             part.restore(tree[name])
         return int(tree["step"])
-    except (UserError, EnvironmentFailure):
+    except UserError:
         raise
     except Exception as error:  # whatever is not as expected in a file that is whole
         raise UserError(

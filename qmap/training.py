@@ -140,7 +140,7 @@ class Training:
             step = envs.step(actions)
         view = step.view
         rewards = step.rewards if self.shaped is None else self.shaped(step)
-        agent.observe(actions, rewards, step.terminals, view.frames, view.coords)
+        agent.observe(actions, rewards, step.terminals, view.frames, view.coords, view.rooms)
         self.kept.add(actions)
         self.run.advance(self.config.envs)
         self._look(view, first=0)
@@ -180,7 +180,7 @@ class Training:
         """Begin an episode in each copy of the mask `begun`, whose first view this is."""
         envs = np.flatnonzero(begun)
         self.kept.end(begun)
-        self.agent.start(envs, view.frames, view.coords)
+        self.agent.start(envs, view.frames, view.coords, view.rooms)
         if self.shaped is not None:
             self.shaped.begin(begun, view.positions)
         self._look(view, first=envs[0])

@@ -224,14 +224,47 @@ def test_only_the_mode_that_keeps_unknown_columns_learns_from_them(mode: str) ->
     assert changed[:2].any() == (mode == "keep")
 
 
-def test_a_jump_to_another_place_teaches_nothing_where_unknown_columns_are_ignored() -> None:
+@pytest.mark.parametrize(
+    "jump",
+    [
+        {"window_shifts": np.full((8, 1), COLS + 3, np.int32)},
+        {"room_changes": np.ones((8, 1), bool)},
+    ],
+    ids=["window", "room"],
+)
+def test_a_jump_to_another_place_teaches_nothing_where_unknown_columns_are_ignored(
+    jump: dict[str, np.ndarray],
+) -> None:
     learner = table_learner(unknown_columns="ignore")
-    batch = random_batch(0)._replace(window_shifts=np.full((8, 1), COLS + 3, np.int32))
+    batch = random_batch(0)._replace(**jump)
     before = learner.online.get_weights()[0]
     update = learner.train(batch, np.ones(8))
     assert update.loss == 0.0
     assert np.array_equal(update.errors, np.zeros(8))
     assert np.array_equal(learner.online.get_weights()[0], before)
+
+
+def test_what_was_reached_before_another_room_is_learned_and_nothing_of_that_room() -> None:
+    learner = table_learner(unknown_columns="ignore")
+    batch = random_batch(0, n_steps=2)._replace(
+        lengths=np.full(8, 2, np.int32),
+        window_shifts=np.zeros((8, 2), np.int32),
+        terminals=np.zeros((8, 2), bool),
+        room_changes=np.tile((False, True), (8, 1)),
+    )
+    online = learner.online.get_weights()[0]
+    row, col = batch.rows[:, 0], batch.cols[:, 0]
+    known = online[batch.observations[:, 0, 0, 0], row, col, batch.actions]
+    np.testing.assert_allclose(learner.train(batch, np.ones(8)).errors, abs(known - 1), rtol=1e-5)
+
+
+def test_the_published_mode_knows_no_rooms() -> None:
+    updates = [
+        table_learner().train(random_batch(0)._replace(room_changes=changes), np.ones(8))
+        for changes in (False, np.ones((8, 1), bool))
+    ]
+    assert updates[0].loss == updates[1].loss
+    assert np.array_equal(updates[0].errors, updates[1].errors)
 
 
 def target_cases(figures: dict[str, np.ndarray]) -> list[str]:

@@ -181,7 +181,5 @@ def test_a_run_on_a_cluster_has_the_logs_of_a_run_here(cluster: Cluster, tmp_pat
 
 
 def wait_until_none_is_left(cluster: Cluster) -> None:
-    deadline = time.monotonic() + 120
     while homes(cluster):
-        assert time.monotonic() < deadline
         time.sleep(0.1)

@@ -226,6 +226,34 @@ def test_coordinates_off_the_grid_are_clipped_to_it() -> None:
     assert batch.window_shifts[:, 0].tolist() == [3, 0, 6]
 
 
+def test_steps_to_another_room_are_told_and_episodes_are_not_steps() -> None:
+    replay = Replay(10, FRAME_SHAPE, COORDS_SHAPE)
+    env, frame, coords = np.array([0]), np.zeros((1, *FRAME_SHAPE), np.uint8), np.zeros((1, 3), int)
+    for rooms in ((1, 1, 2**20 - 1, 0), (5, 5)):
+        replay.start(env, frame, coords, np.array(rooms[:1]))
+        for room in rooms[1:]:
+            replay.add(env, env, env, frame, coords, np.array([room]))
+    changes = replay.transitions(np.array([0, 1, 2, 4]), 2)
+    there = np.arange(2) < changes.lengths[:, None]
+    assert (changes.room_changes & there).tolist() == [
+        [False, True],
+        [True, True],
+        [True, False],
+        [False, False],
+    ]
+
+
+def test_a_replay_that_was_saved_before_there_were_rooms_goes_on() -> None:
+    replay, other = (Replay(10, FRAME_SHAPE, COORDS_SHAPE) for _ in range(2))
+    frame, coords = np.ones((1, *FRAME_SHAPE), np.uint8), np.ones((1, 3), int)
+    replay.start(np.array([0]), frame, coords)
+    state = replay.state()
+    del state["rings"]["00"]["rooms"]
+    other.restore(state)
+    assert len(other) == 1
+    assert np.array_equal(other.observations(other.newest()), frame)
+
+
 def test_batches_are_arrays_of_the_kinds_that_the_learners_are_compiled_for() -> None:
     play = Play(0, n_envs=1, ring=20, stack=3, skip=2)
     for _ in range(15):

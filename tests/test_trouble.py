@@ -12,7 +12,7 @@ from conftest import run_folder
 
 from qmap import train_environment
 from qmap.envs.wrappers import GoalGrid
-from qmap.utils import snapshots
+from qmap.utils import command_line, snapshots
 from qmap.utils.errors import UserError
 
 RANDOM = ["--no-dqn", "--no-qmap", "--no-videos", "--steps", "120", "--save-every", "50"]
@@ -34,6 +34,8 @@ class Dot(gymnasium.Env):
 
     def reset(self, *, seed: int | None = None, options: object = None) -> tuple:
         super().reset(seed=seed)
+        if self.kind == "start":
+            raise OSError("no level to begin with")
         self.place, self.length = np.array((4, 4)), 0
         return self.place, {}
 
@@ -46,6 +48,8 @@ class Dot(gymnasium.Env):
         if Dot.trouble and Dot.steps == TROUBLE_AT:
             if self.kind == "raises":
                 raise ValueError("simulation became unstable")
+            if self.kind == "stops":
+                raise KeyboardInterrupt
             reward = {"nan": float("nan"), "huge": 1e39, "none": None}[self.kind]
         return self.place, reward, self.length == 20, False, {"distance": "far", "room": "kitchen"}
 
@@ -60,7 +64,7 @@ def make(kind: str, render_mode: str | None = None) -> gymnasium.Env:
     return GoalGrid(Dot(kind, render_mode), (8, 8), lambda env, place, info: place)
 
 
-for each in ("raises", "nan", "huge", "none"):
+for each in ("raises", "stops", "nan", "huge", "none", "start"):
     gymnasium.register(f"trouble/{each}-v0", make, kwargs={"kind": each})
 
 
@@ -73,6 +77,7 @@ def _in_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
     ("kind", "told"),
     [
         ("raises", "raised ValueError: simulation became unstable"),
+        ("stops", "the world raised KeyboardInterrupt"),
         ("nan", "reward is nan"),
         ("huge", "reward is 1e\\+39"),
         ("none", "reward is None"),
@@ -101,3 +106,17 @@ def test_a_world_in_trouble_costs_its_episode_and_not_the_run(
     assert list(exploration.steps) == [100]
     score = pd.read_csv(run / "score.csv")
     assert (score["undiscounted return"] == score["episode length"]).all(), "nothing was made up"
+
+
+def test_a_world_that_cannot_begin_is_told_in_one_line_below_its_own_traceback(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--env", "trouble/start-v0", *RANDOM, "--path", str(tmp_path)]
+    with pytest.raises(SystemExit) as exit_status:
+        command_line.run(lambda: train_environment.main(flags))
+    assert exit_status.value.code == 2
+    *trace, error = capsys.readouterr().err.splitlines()
+    assert error == "error: the environment raised OSError: no level to begin with"
+    assert trace[-1] == "OSError: no level to begin with"
+    assert "Traceback (most recent call last):" in trace
+    assert not list(tmp_path.iterdir())

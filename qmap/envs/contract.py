@@ -28,14 +28,14 @@ from qmap.envs import saving
 from qmap.utils.errors import UserError
 
 MAX_ROOM = 2**20 - 1
+MIN_INT64, MAX_INT64 = -(2**63), 2**63 - 1
 MAX_REWARD = float(np.finfo(np.float32).max)
 OURS = {"room", "distance", "completed", "clipped"}
+UINT8, INT64 = np.dtype(np.uint8), np.dtype(np.int64)
 
 
-class EnvironmentFailure(Exception):
+class EnvironmentFailure(UserError):
     """An environment raised an exception, never answered, or its process died.
-
-    The message is one line.
 
     Attributes:
         copy: number of the copy, from 0.
@@ -122,7 +122,7 @@ def check_screen(env: gymnasium.Env) -> tuple[float, float]:
         return (height / rows, width / cols)
 
 
-def checked_screen(where: str, screen: Any) -> np.ndarray:
+def checked_screen(where: object, screen: Any) -> np.ndarray:
     """Return what `render` returned, if it is an RGB screen; else raise `UserError`."""
     if (
         not isinstance(screen, np.ndarray)
@@ -137,11 +137,13 @@ def checked_screen(where: str, screen: Any) -> np.ndarray:
     return screen
 
 
-def check_moment(where: str, world: World, observation: Any, info: Any) -> Moment:
+def check_moment(where: object, world: World, observation: Any, info: Any) -> Moment:
     """Return what Q-map needs of an observation and its `info`.
 
+    What is as it nearly always is passes without a call: this is done at every step.
+
     Args:
-        where: what the message begins with: the world's name and when this was.
+        where: what the message begins with, as text: the world's name and when this was.
         world: what it must agree with.
         observation: what `reset` or `step` returned.
         info: likewise.
@@ -151,7 +153,7 @@ def check_moment(where: str, world: World, observation: Any, info: Any) -> Momen
     """
     if (
         type(observation) is not np.ndarray
-        or observation.dtype != np.uint8
+        or observation.dtype != UINT8
         or observation.shape != world.frame_shape
     ):
         raise UserError(
@@ -159,21 +161,32 @@ def check_moment(where: str, world: World, observation: Any, info: Any) -> Momen
         )
     if not isinstance(info, dict):
         raise UserError(f"{where}: info is {_short(info)}, expected a dictionary")
-    row, col, window = coords = _whole(where, info, "coords", 3, "(row, col, window)")
+    coords, position = info.get("coords"), info.get("position")
+    if type(coords) is not np.ndarray or coords.dtype != INT64 or coords.shape != (3,):
+        raise _not_whole(where, info, "coords", "(row, col, window)")
+    if type(position) is not np.ndarray or position.dtype != INT64 or position.shape != (2,):
+        raise _not_whole(where, info, "position", "(row, col)")
+    row, col, window = coords = tuple(coords.tolist())
     rows, cols = world.coords_shape
     if not (0 <= row < rows and 0 <= col - window < cols):
         raise UserError(
             f"{where}: info['coords'] is row {row}, column {col}, window {window}, expected to be "
             f"on the grid of {world.coords_shape}; qmap.envs.wrappers.GoalGrid clips to it"
         )
-    position = _whole(where, info, "position", 2, "(row, col)")
+    position = tuple(position.tolist())
     if (ours := info.get("qmap")) is None:
         return Moment(observation, coords, position, 0, None, False, False)
+    if type(ours) is dict and len(ours) == 1:
+        room = ours.get("room")
+        if type(room) is int and 0 <= room <= MAX_ROOM:
+            return Moment(observation, coords, position, room, None, False, False)
     return Moment(observation, coords, position, *_extras(where, ours))
 
 
-def check_reward(where: str, reward: Any) -> float:
+def check_reward(where: object, reward: Any) -> float:
     """Return a reward as a float; raise `UserError` if it is no finite number in 32 bits."""
+    if type(reward) is float and -MAX_REWARD <= reward <= MAX_REWARD:
+        return reward
     number = reward
     if isinstance(reward, (np.ndarray, np.generic)):
         number = float(reward) if reward.ndim == 0 and reward.dtype.kind in "biuf" else None
@@ -184,7 +197,7 @@ def check_reward(where: str, reward: Any) -> float:
     )
 
 
-def check_flag(where: str, name: str, flag: Any) -> bool:
+def check_flag(where: object, name: str, flag: Any) -> bool:
     """Return a flag of a step as a bool; raise `UserError` if it is of another type."""
     if flag is True or flag is False:
         return flag
@@ -284,40 +297,44 @@ def _check_states(env: gymnasium.Env, world: World, ended: bool) -> None:
         )
 
 
-def _extras(where: str, ours: Any) -> tuple[int, int | None, bool, bool]:
+def _extras(where: object, ours: Any) -> tuple[int, int | None, bool, bool]:
     """Return room, distance, completed and clipped of `info["qmap"]`."""
     if not isinstance(ours, dict):
         raise UserError(f"{where}: info['qmap'] is {_short(ours)}, expected a dictionary")
-    if not ours.keys() <= OURS:
-        unknown = ", ".join(repr(key) for key in ours if key not in OURS)
-        expected = ", ".join(sorted(OURS))
-        raise UserError(f"{where}: info['qmap'] has {unknown}, expected none but {expected}")
-    room = ours.get("room", 0)
-    if not _is_int(room) or not 0 <= room <= MAX_ROOM:
-        raise UserError(
-            f"{where}: info['qmap']['room'] is {_short(room)}, expected an int from 0 to {MAX_ROOM}"
-        )
-    distance = ours.get("distance")
-    if "distance" in ours and (not _is_int(distance) or not -(2**63) <= distance < 2**63):
-        raise UserError(
-            f"{where}: info['qmap']['distance'] is {_short(distance)}, expected an int; leave it "
-            "out where there is none"
-        )
-    completed = check_flag(where, "info['qmap']['completed']", ours.get("completed", False))
-    clipped = check_flag(where, "info['qmap']['clipped']", ours.get("clipped", False))
-    return int(room), None if distance is None else int(distance), completed, clipped
+    room, distance, completed, clipped = 0, None, False, False
+    for key, value in ours.items():
+        if key == "room":
+            if not (type(value) is int or _is_int(value)) or not 0 <= value <= MAX_ROOM:
+                raise UserError(
+                    f"{where}: info['qmap']['room'] is {_short(value)}, expected an int from 0 to "
+                    f"{MAX_ROOM}"
+                )
+            room = int(value)
+        elif key == "distance":
+            if not _is_int(value) or not MIN_INT64 <= value <= MAX_INT64:
+                raise UserError(
+                    f"{where}: info['qmap']['distance'] is {_short(value)}, expected an int; leave "
+                    "it out where there is none"
+                )
+            distance = int(value)
+        elif key == "completed":
+            completed = check_flag(where, "info['qmap']['completed']", value)
+        elif key == "clipped":
+            clipped = check_flag(where, "info['qmap']['clipped']", value)
+        else:
+            unknown = ", ".join(repr(key) for key in ours if key not in OURS)
+            expected = ", ".join(sorted(OURS))
+            raise UserError(f"{where}: info['qmap'] has {unknown}, expected none but {expected}")
+    return room, distance, completed, clipped
 
 
-def _whole(where: str, info: dict[str, Any], key: str, length: int, meaning: str) -> Any:
-    """Return the `length` whole numbers in `info[key]` as a tuple."""
+def _not_whole(where: object, info: dict[str, Any], key: str, meaning: str) -> UserError:
+    """Say that `info[key]` is missing or no array of whole numbers."""
     if key not in info:
-        raise UserError(
+        return UserError(
             f"{where}: info has no '{key}', expected {meaning}; qmap.envs.wrappers.GoalGrid adds it"
         )
-    value = info[key]
-    if type(value) is not np.ndarray or value.dtype != np.int64 or value.shape != (length,):
-        raise UserError(f"{where}: info['{key}'] is {_short(value)}, expected int64 {meaning}")
-    return tuple(value.tolist())
+    return UserError(f"{where}: info['{key}'] is {_short(info[key])}, expected int64 {meaning}")
 
 
 def _is_int(value: Any) -> bool:

@@ -13,10 +13,11 @@ import numpy as np
 from qmap.envs.alarm import Alarm, TimeIsUp
 from qmap.envs.contract import EnvironmentFailure, check_contract, check_screen
 from qmap.envs.ray_worker import start_there
-from qmap.envs.worker import FAULTS, Copy, MakeEnv, Seen, Worker, described, start_here
+from qmap.envs.worker import FAULTS, Copy, MakeEnv, Seen, Worker, close, described, start_here
 from qmap.utils import streams
 from qmap.utils.errors import UserError
 from qmap.utils.ray_cluster import connect
+from qmap.utils.terminal import warn
 
 # How long an environment may take to close at the end.
 CLOSING = 10.0
@@ -175,6 +176,8 @@ class Envs:
         alive = [env for env in range(self.n_envs) if self._copy or self._workers[env].answers]
         arguments = {env: (bool(self._astray[env]),) for env in alive}
         for env, state in zip(alive, self._ask(Copy.state, arguments), strict=True):
+            if trouble := state.pop("trouble"):
+                warn(f"{trouble}; a run that is resumed here begins a new one")
             states[f"{env:02d}"] = {"seed": self._seeds[env], **state}
         return states
 
@@ -251,7 +254,7 @@ class Envs:
         for env in envs:
             try:
                 answers.append(self._workers[env].receive(deadline, self._timeout))
-            except (EnvironmentFailure, UserError) as error:
+            except UserError as error:
                 errors.append(error)
         if errors:
             raise errors[0]
@@ -270,7 +273,7 @@ class Envs:
         except FAULTS as error:
             what = f"raised {described(error)}"
             trace = traceback.format_exc()
-        where = "the environment" if copy is None else copy.where
+        where = "the environment" if copy is None else copy
         raise EnvironmentFailure(f"{where} {what}", 0, trace)
 
 
@@ -280,7 +283,7 @@ def _checked(make_env: MakeEnv) -> Any:
     try:
         return check_contract(env)._replace(cell_shape=check_screen(env))
     finally:
-        env.close()
+        close(env)
 
 
 def _view(seen: Sequence[Seen]) -> View:

@@ -21,6 +21,7 @@ from gymnasium.vector.utils import CloudpickleWrapper
 
 from qmap.envs import saving
 from qmap.envs.contract import (
+    MAX_REWARD,
     EnvironmentFailure,
     Moment,
     World,
@@ -74,8 +75,7 @@ class Copy:
         self.steps = 0
         self.distance: int | None = None
 
-    @property
-    def where(self) -> str:
+    def __str__(self) -> str:
         """The copy and how many steps it has begun, for a message."""
         return f"{self.label}, step {self.steps:,}"
 
@@ -89,26 +89,37 @@ class Copy:
         """Take an action."""
         self.steps += 1
         observation, reward, terminated, truncated, info = self.env.step(action)
-        where = self.where
-        return Stepped(
-            self._seen(observation, info, screen),
-            check_reward(where, reward),
-            check_flag(where, "terminated", terminated),
-            check_flag(where, "truncated", truncated),
-        )
+        # Called for what is not plainly right only: this is done at every step.
+        if type(reward) is not float or not -MAX_REWARD <= reward <= MAX_REWARD:
+            reward = check_reward(self, reward)
+        if type(terminated) is not bool:
+            terminated = check_flag(self, "terminated", terminated)
+        if type(truncated) is not bool:
+            truncated = check_flag(self, "truncated", truncated)
+        return Stepped(self._seen(observation, info, screen), reward, terminated, truncated)
 
     def screen(self) -> np.ndarray:
         """Return the screen as it is now."""
-        return checked_screen(self.where, self.env.render())
+        return checked_screen(self, self.env.render())
 
     def state(self, anew: bool) -> dict[str, Any]:
-        """Return what `restore` needs; `anew`: to begin an episode instead of going on in this."""
+        """Return what `restore` needs; `anew`: to begin an episode instead of going on in this.
+
+        So it has to be where the episode cannot be saved: "trouble" tells why, if there is any.
+        """
+        world, layers, trouble = None, {}, ""
+        try:
+            world = None if anew else saving.save_world(self.env)
+            layers = saving.save_wrappers(self.env)
+        except FAULTS as error:
+            world, trouble = None, f"{self}: the episode cannot be saved, {described(error)}"
         return {
-            "world": None if anew else saving.save_world(self.env),
+            "world": world,
             "streams": saving.save_streams(self.env),
-            "wrappers": saving.save_wrappers(self.env),
+            "wrappers": layers,
             "steps": self.steps,
-            "distance": None if anew else self.distance,
+            "distance": self.distance,
+            "trouble": trouble,
         }
 
     def restore(self, state: dict[str, Any], seed: int) -> Seen | None:
@@ -126,18 +137,24 @@ class Copy:
         return None
 
     def close(self) -> None:
-        """Close the environment; what it raises is shown and changes nothing."""
-        try:
-            self.env.close()
-        except FAULTS:
-            traceback.print_exc()
+        """Close the environment."""
+        close(self.env)
 
     def _seen(self, observation: Any, info: Any, screen: bool) -> Seen:
-        moment = check_moment(self.where, self.world, observation, info)
-        if moment.distance is None:
+        moment = check_moment(self, self.world, observation, info)
+        if moment.distance is not None:
+            self.distance = moment.distance
+        elif self.distance is not None:
             moment = moment._replace(distance=self.distance)
-        self.distance = moment.distance
         return Seen(moment, self.screen() if screen else None)
+
+
+def close(env: gymnasium.Env) -> None:
+    """Close an environment; what it raises is shown and changes nothing."""
+    try:
+        env.close()
+    except FAULTS:
+        traceback.print_exc()
 
 
 class Process(Protocol):
@@ -277,7 +294,7 @@ def work(
         connection.send_bytes(answer(lambda: name, make))
         while copy is not None:
             method, arguments = connection.recv()
-            done = answer(lambda: copy.where, lambda m=method, a=arguments: m(copy, *a))
+            done = answer(lambda: copy, lambda m=method, a=arguments: m(copy, *a))
             connection.send_bytes(done)
             if method is Copy.close:
                 return
@@ -285,13 +302,13 @@ def work(
         return  # nobody is there any more
 
 
-def answer(where: Callable[[], str], call: Callable[[], Any]) -> bytes:
+def answer(where: Callable[[], object], call: Callable[[], Any]) -> bytes:
     """Return what `call` returns, or its error as text, for `received`."""
     try:
         return pickle.dumps((True, call()))
     except UserError as error:
         return pickle.dumps((False, (str(error), None)))
-    except FAULTS as error:
+    except (*FAULTS, KeyboardInterrupt) as error:  # Ctrl-C is ignored here
         text = f"{where()} raised {described(error)}"
         return pickle.dumps((False, (text, traceback.format_exc())))
 

@@ -172,6 +172,9 @@ class GoalGrid(gymnasium.Wrapper):
     def _frame_and_info(
         self, observation: Any, info: dict[str, Any]
     ) -> tuple[np.ndarray, dict[str, Any]]:
+        for name, value in (("info", info), ("info['qmap']", _ours(info))):
+            if not isinstance(value, dict):
+                raise UserError(f"{name_of(self.env)}: {name} is {value!r}, expected a dictionary")
         if self._use_screen:
             self._screen = self._rendered()
             if self._screen.shape[:2] != self._processor.screen_shape:
@@ -267,7 +270,7 @@ class GoalGrid(gymnasium.Wrapper):
 
     def _told(self, observation: Any, info: dict[str, Any]) -> dict[str, Any]:
         """Return what the environment tells of room, distance and completion."""
-        told: dict[str, Any] = dict(info.get("qmap", {}))
+        told: dict[str, Any] = dict(_ours(info))
         if self._tell_room is not None:
             room = self._tell_room(self.env, observation, info)
             (told["room"],) = self._numbers("room", (room,), (1,), 0, MAX_ROOM)
@@ -302,3 +305,9 @@ class GoalGrid(gymnasium.Wrapper):
                 f"{what} of {name_of(self.env)}: got {got!r}, expected {EXPECTED[what]}"
             )
         return numbers
+
+
+def _ours(info: Any) -> Any:
+    """Return what a world's `info` has for Q-map, an empty dictionary where it has nothing."""
+    ours = info.get("qmap") if isinstance(info, dict) else None
+    return {} if ours is None else ours

@@ -99,8 +99,13 @@ class TabularAgent:
             self.step, settings.steps, settings.first_exploration, settings.last_exploration
         )
 
-    def start(self, envs: np.ndarray, frames: np.ndarray, coords: np.ndarray) -> None:
-        """Begin an episode in each of `envs`: first frames (k, h, w, c) and coords (k, 3)."""
+    def start(
+        self, envs: np.ndarray, frames: np.ndarray, coords: np.ndarray, rooms: np.ndarray
+    ) -> None:
+        """Begin an episode in each of `envs`: first frames (k, h, w, c) and coords (k, 3).
+
+        A room is known by what it looks like.
+        """
         if self._frames is None:
             self._frames = np.zeros((len(self.policies), *frames.shape[1:]), np.uint8)
         self._frames[envs] = frames
@@ -140,6 +145,7 @@ class TabularAgent:
         terminals: np.ndarray,
         frames: np.ndarray,
         coords: np.ndarray,
+        rooms: np.ndarray,
     ) -> None:
         """Learn from one step of every environment; the arguments are those of `Replay.add`."""
         for env, (action, reward, terminal) in enumerate(

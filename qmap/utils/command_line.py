@@ -246,7 +246,7 @@ def run(main: Callable[[], int | None]) -> NoReturn:
     except KeyboardInterrupt:
         status = 130
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"{error.traceback}error: {error}", file=sys.stderr)
         status = 2
     sys.exit(status or 0)
 

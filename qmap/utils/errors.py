@@ -7,4 +7,10 @@ class UserError(Exception):
     The message is one line that says what was wrong, what was expected and what to do. Command
     line programs print it to standard error and exit with status 2 (`command_line.run`); code that
     imports the package can catch it.
+
+    Attributes:
+        traceback: of the user's own code, where it is at fault; empty where there is none. It is
+            printed before the message.
     """
+
+    traceback = ""
