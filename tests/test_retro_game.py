@@ -119,15 +119,20 @@ def test_a_saved_game_goes_on_exactly(make: Any) -> None:
     assert steps() == first
 
 
-def test_the_end_of_an_episode_is_that_of_the_scenario(make: Any) -> None:
+def test_the_end_of_an_episode_is_that_of_the_scenario(
+    make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     env = make(FOXGLOVE, actions="RIGHT")
     with pytest.raises(UserError, match="outside of an episode"):
         env.step(0)
     env.reset()
     assert not env.step(0)[2]
     env.unwrapped._data.set_value("engine_state", 1)  # dying
+    frames = []
+    run_frame = env.unwrapped._run_frame
+    monkeypatch.setattr(env.unwrapped, "_run_frame", lambda: frames.append(run_frame()))
     _, _, terminated, truncated, info = env.step(0)
-    assert (terminated, truncated) == (True, False)
+    assert (terminated, truncated, len(frames)) == (True, False, 1)
     assert info["qmap"]["completed"] is False
     with pytest.raises(UserError, match="outside of an episode"):
         env.step(0)
