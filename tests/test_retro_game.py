@@ -284,8 +284,9 @@ def test_the_table_names_variables_as_they_are_published() -> None:
         try:
             there = find_integration(game).variables()
         except UserError as error:  # without its ROM
-            (path,) = re.findall(r"at (\S+)/rom\.", str(error)) or [OURS.parent / game]
-            there = set(json.loads((Path(path) / "data.json").read_text())["info"])
+            path = "".join(re.findall(r"at (\S+)/rom\.", str(error))) or OURS.parent / game
+            data = Path(path) / "data.json"
+            there = set(json.loads(data.read_text())["info"]) if data.is_file() else set()
         assert needed - {ONE} <= there | set(known.variables), game
         assert not there & set(known.variables), game
         assert RetroGameOptions(game).place().known == (game != AIRSTRIKER)

@@ -75,6 +75,19 @@ KNOWN_GAMES: dict[str, KnownGame] = {
             "player_y_page": {"address": 0xB5, "type": "|u1"},
         },
     ),
+    # stable-retro has no such game: all variables are here, from the game's RAM map. The screen's
+    # left edge is known to 16 pixels.
+    "SuperMarioLand-GameBoy": KnownGame(
+        "mario_y-16",
+        "mario_x+16*level_block-200",
+        "16*level_block-192",
+        jump="A",
+        variables={
+            "mario_x": {"address": 0xC202, "type": "|u1"},
+            "mario_y": {"address": 0xC201, "type": "|u1"},
+            "level_block": {"address": 0xC0AB, "type": "|u1"},
+        },
+    ),
     "SonicTheHedgehog-Genesis": SONIC,
     "SonicTheHedgehog2-Genesis": SONIC,
     "SonicAndKnuckles3-Genesis": SONIC,
