@@ -180,11 +180,17 @@ def test_buttons_are_those_of_the_console(make: Any) -> None:
 
 
 def test_a_mistake_leaves_the_only_emulator_free(make: Any) -> None:
-    with pytest.raises(UserError, match=r"Snes has no button C; there are B, Y,.*JUMP for B and"):
+    with pytest.raises(UserError, match="Snes has no button C; there are B, Y,.*JUMP for B, and"):
         make_env(f"retro:{FOXGLOVE}", actions="C")
     make(FOXGLOVE)
     with pytest.raises(UserError, match="an emulator is already open"):
         make_env(f"retro:{FOXGLOVE}")
+
+
+def test_nobody_guesses_which_button_jumps(tmp_path: Path) -> None:
+    folder = str(copied(tmp_path))
+    with pytest.raises(UserError, match="Snes has no button JUMP; there are .*, R, and NOOP"):
+        make_env("retro:Somebodys-Snes", game_dir=folder, actions="RIGHT+JUMP")
 
 
 def copied(tmp_path: Path) -> Path:
