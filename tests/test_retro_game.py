@@ -119,15 +119,20 @@ def test_a_saved_game_goes_on_exactly(make: Any) -> None:
     assert steps() == first
 
 
-def test_the_end_of_an_episode_is_that_of_the_scenario(make: Any) -> None:
+def test_the_end_of_an_episode_is_that_of_the_scenario(
+    make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     env = make(FOXGLOVE, actions="RIGHT")
     with pytest.raises(UserError, match="outside of an episode"):
         env.step(0)
     env.reset()
     assert not env.step(0)[2]
     env.unwrapped._data.set_value("engine_state", 1)  # dying
+    frames = []
+    run_frame = env.unwrapped._run_frame
+    monkeypatch.setattr(env.unwrapped, "_run_frame", lambda: frames.append(run_frame()))
     _, _, terminated, truncated, info = env.step(0)
-    assert (terminated, truncated) == (True, False)
+    assert (terminated, truncated, len(frames)) == (True, False, 1)
     assert info["qmap"]["completed"] is False
     with pytest.raises(UserError, match="outside of an episode"):
         env.step(0)
@@ -175,11 +180,17 @@ def test_buttons_are_those_of_the_console(make: Any) -> None:
 
 
 def test_a_mistake_leaves_the_only_emulator_free(make: Any) -> None:
-    with pytest.raises(UserError, match=r"Snes has no button C; there are B, Y,.*JUMP for B and"):
+    with pytest.raises(UserError, match="Snes has no button C; there are B, Y,.*JUMP for B, and"):
         make_env(f"retro:{FOXGLOVE}", actions="C")
     make(FOXGLOVE)
     with pytest.raises(UserError, match="an emulator is already open"):
         make_env(f"retro:{FOXGLOVE}")
+
+
+def test_nobody_guesses_which_button_jumps(tmp_path: Path) -> None:
+    folder = str(copied(tmp_path))
+    with pytest.raises(UserError, match="Snes has no button JUMP; there are .*, R, and NOOP"):
+        make_env("retro:Somebodys-Snes", game_dir=folder, actions="RIGHT+JUMP")
 
 
 def copied(tmp_path: Path) -> Path:
@@ -279,8 +290,9 @@ def test_the_table_names_variables_as_they_are_published() -> None:
         try:
             there = find_integration(game).variables()
         except UserError as error:  # without its ROM
-            (path,) = re.findall(r"at (\S+)/rom\.", str(error)) or [OURS.parent / game]
-            there = set(json.loads((Path(path) / "data.json").read_text())["info"])
+            path = "".join(re.findall(r"at (\S+)/rom\.", str(error))) or OURS.parent / game
+            data = Path(path) / "data.json"
+            there = set(json.loads(data.read_text())["info"]) if data.is_file() else set()
         assert needed - {ONE} <= there | set(known.variables), game
         assert not there & set(known.variables), game
         assert RetroGameOptions(game).place().known == (game != AIRSTRIKER)

@@ -31,7 +31,8 @@ class KnownGame:
         window: of the screen's left edge in the level; empty for a screen that does not scroll.
         room: number of the level or area, where columns alone do not tell places apart.
         completed: a level is finished while one of these holds.
-        jump: the button that `--actions` calls JUMP: to jump with, or whatever the game is about.
+        jump: the button that `--actions` calls JUMP: to jump with, or whatever the game is about;
+            empty if it is not known.
         variables: places in RAM that the game's data.json lacks, written as there.
     """
 
@@ -40,18 +41,23 @@ class KnownGame:
     window: str = ""
     room: str = ""
     completed: Condition = field(default_factory=dict)
-    jump: str = "B"
+    jump: str = ""
     variables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 SONIC = KnownGame(
-    "y-screen_y", "x", "screen_x", room="4*zone+act", completed={"level_end_bonus": NOT_ZERO}
+    "y-screen_y",
+    "x",
+    "screen_x",
+    room="4*zone+act",
+    completed={"level_end_bonus": NOT_ZERO},
+    jump="B",
 )
 KNOWN_GAMES: dict[str, KnownGame] = {
     # The ship's place is in no published variable.
-    "Airstriker-Genesis": KnownGame(),
+    "Airstriker-Genesis": KnownGame(jump="B"),
     "FoxgloveRun-Snes": KnownGame(
-        "player_row", "player_column", "window_column", completed=FOXGLOVE_RUN.completed
+        "player_row", "player_column", "window_column", completed=FOXGLOVE_RUN.completed, jump="B"
     ),
     "SuperMarioAllStars-Snes": KnownGame(
         "player_row",
@@ -59,6 +65,7 @@ KNOWN_GAMES: dict[str, KnownGame] = {
         "window_column",
         room="area_pointer",
         completed=SUPER_MARIO_ALL_STARS.completed,
+        jump="B",
     ),
     # In RAM is the top left corner of 16 x 32 pixels, of which small Mario fills the lower half;
     # stable-retro cuts 8 rows and columns off each side of the NES' picture.
@@ -73,6 +80,19 @@ KNOWN_GAMES: dict[str, KnownGame] = {
             "player_x_page": {"address": 0x6D, "type": "|u1"},
             "player_y": {"address": 0xCE, "type": "|u1"},
             "player_y_page": {"address": 0xB5, "type": "|u1"},
+        },
+    ),
+    # stable-retro has no such game: all variables are here, from the game's RAM map. The screen's
+    # left edge is known to 16 pixels.
+    "SuperMarioLand-GameBoy": KnownGame(
+        "mario_y-16",
+        "mario_x+16*level_block-200",
+        "16*level_block-192",
+        jump="A",
+        variables={
+            "mario_x": {"address": 0xC202, "type": "|u1"},
+            "mario_y": {"address": 0xC201, "type": "|u1"},
+            "level_block": {"address": 0xC0AB, "type": "|u1"},
         },
     ),
     "SonicTheHedgehog-Genesis": SONIC,

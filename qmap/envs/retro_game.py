@@ -247,12 +247,13 @@ class RetroGame(gymnasium.Env[np.ndarray, int]):
         for name in names:
             mask = np.zeros(len(self._names), np.uint8)
             for part in name.split("+") if name != "NOOP" else ():
-                button = jump if part.strip() == "JUMP" else part.strip()
+                button = jump if part.strip() == "JUMP" and jump else part.strip()
                 if button not in self._names:
                     there = ", ".join(filter(None, self._names))
+                    also = f", JUMP for {jump}" if jump else ""
                     raise UserError(
-                        f"--actions: {console} has no button {button}; there are {there}, JUMP "
-                        f"for {jump} and NOOP for none"
+                        f"--actions: {console} has no button {button}; there are {there}{also}, "
+                        "and NOOP for none"
                     )
                 mask[self._names.index(button)] = 1
             actions[name] = mask
