@@ -1,9 +1,10 @@
 """What the table of hashed screens costs: `python -m benchmarks.tabular`.
 
-Steps a second on frames of Foxglove Run, 56 x 64 pixels, that were recorded before, so that the
-emulator's own time is not in it: of the agent alone (it acts, hashes, looks up and learns), and of
-the whole training (its loop, checks, counts and logs, without videos). Every frame is new in the
-first pass over the recording, and known afterwards. Then the memory that a screen takes.
+The memory that a screen takes. Then steps a second of processor time, on frames of Foxglove Run,
+56 x 64 pixels, that were recorded before, so that the emulator's own time is not in it: of the
+agent alone (it acts, hashes, looks up and learns), and of the whole training (its loop, checks,
+counts and logs, without videos). Every frame is new in the first pass over the recording, and known
+afterwards.
 """
 
 from __future__ import annotations
@@ -82,6 +83,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         Options, __doc__.splitlines()[0], arguments, "python -m benchmarks.tabular"
     )
     print(describe())
+    # First, for what is counted is the most that the process ever had.
+    print(f"memory: {screen_memory(options.screens):.0f} bytes a screen, 6 actions, one table")
     make_env = record(options.frames)
     for rule in RULES:
         config = TabularConfig(
@@ -90,7 +93,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         alone = max(agent_speed(config, make_env) for _ in range(options.repetitions))
         whole = max(training_speed(config, make_env) for _ in range(options.repetitions))
         print(f"{rule}: agent {alone:,.0f} steps/s, whole training {whole:,.0f} steps/s")
-    print(f"memory: {screen_memory(options.screens):.0f} bytes a screen, 6 actions, one table")
 
 
 def record(frames: int) -> partial[Recorded]:

@@ -301,7 +301,7 @@ def test_a_table_that_is_stopped_and_resumed_goes_on_as_if_nothing_had_happened(
 
 
 def test_a_run_with_memory_is_resumed_as_if_nothing_had_happened_too(tmp_path: Path) -> None:
-    train(tmp_path / "first", "--memory", str(tmp_path / "a"), "--seed", "5")
+    train(tmp_path / "first", "--memory", str(tmp_path / "a"), "--size", "4")
     (tmp_path / "b").write_bytes((tmp_path / "a").read_bytes())
     whole = train(tmp_path / "whole", "--memory", str(tmp_path / "a"))
     run = train(tmp_path / "stopped", "--memory", str(tmp_path / "b"), "--stop-at", "170")
@@ -309,6 +309,7 @@ def test_a_run_with_memory_is_resumed_as_if_nothing_had_happened_too(tmp_path: P
     assert train_tabular.main(flags) == 0
     name = "tensorflow/step_400.ckpt"
     assert (run / name).read_bytes() == (whole / name).read_bytes()
+    assert (pd.read_csv(run / "learning.csv")["new screens"] == 8).all(), "since its beginning"
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     assert train_tabular.main(flags) == 0, "and once more: nothing is left to do"
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()

@@ -9,8 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 ABSENT = -1  # the row of a screen for which there is no more room
-# What a dictionary's entry takes beside the arrays: `benchmarks.tabular` measures it.
-ENTRY_BYTES = 160
+# What a dictionary's entry takes beside the arrays, at most: while the dictionary grows there are
+# two of it. On average it is 120 (`benchmarks.tabular`).
+ENTRY_BYTES = 170
 
 
 class Entries(NamedTuple):
