@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -162,13 +163,14 @@ class AllGoalsTraining:
         """Log the errors on the test sets and draw the strips."""
         losses, strips = {}, []
         drawn = is_drawn(self.updates // self.config.eval_every)
+        watched = self.run.newest_picture.due()
         for test_set in self.compared:
             learned = q_frames(self.learner, test_set)
             true = true_q_frames(test_set, self.config.gamma)
             errors = np.square(learned - true)[test_set.counted]
             name, loss = test_set.name, float(errors.mean(dtype=np.float64))
             losses[name] = loss
-            if drawn or self.run.window is not None:
+            if drawn or watched or self.run.window is not None:
                 shown = slice(STRIP_WORLDS)
                 seen = test_set.worlds[shown].observations()
                 title = f"{name}, {self.run.step:,} transitions, mean squared error {loss:.4f}"
@@ -182,6 +184,8 @@ class AllGoalsTraining:
             self.run.show(", ".join(f"{name} {loss:.4f}" for name, loss in losses.items()))
         if self.run.window is not None:
             self.run.window.show(_stacked(strips))
+        if watched:
+            self.run.newest_picture.show(partial(_stacked, strips))
 
 
 def _stacked(strips: list[np.ndarray]) -> np.ndarray:

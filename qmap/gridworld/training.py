@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -170,12 +171,13 @@ class GridWorldTraining:
     def _compare(self) -> None:
         """Log the errors on the test levels and draw the strips."""
         drawn = is_drawn(self.progress.updates // self.config.eval_every)
+        watched = self.run.newest_picture.due()
         strips = []
         for truth in self.truths:
             loss, learned = truth.compare(self.learner.q_frames)
             name, step = truth.level.name, self.run.step
             self.progress.losses[name] = loss
-            if drawn or self.run.window is not None:
+            if drawn or watched or self.run.window is not None:
                 title = f"{name}, {step:,} transitions, mean squared error {loss:.4f}"
                 shown = truth.shown
                 strip = draw_strip(title, truth.observations[shown], truth.q_frames[shown], learned)
@@ -187,6 +189,8 @@ class GridWorldTraining:
         self.log.write(self.run.step, *self.progress.losses.values())
         if self.run.window is not None:
             self.run.window.show(np.concatenate(strips))
+        if watched:
+            self.run.newest_picture.show(partial(np.concatenate, strips))
 
 
 def sample_transitions(level: Level, generator: np.random.Generator, count: int) -> Transitions:

@@ -3,12 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+if TYPE_CHECKING:
+    from qmap.utils.plot import PlotOptions
+
 FEWEST_FOR_IQM = 5  # runs of which something is left when a quarter is cut off at either end
 RESAMPLES = 1000
+EXTREMES = "extremes"
+
+
+@dataclass(frozen=True)
+class Band:
+    """How sure the middle of several runs is: (points,) ends, and what they are."""
+
+    low: np.ndarray
+    high: np.ndarray
+    label: str
+
+
+@dataclass(frozen=True)
+class Average:
+    """Several runs in one line.
+
+    Attributes:
+        middle: (points,) the mean over the runs that are left, or the interquartile mean.
+        everywhere: (points,) bool, where all runs have a value.
+        bands: around the middle; NaN where not all runs have a value.
+    """
+
+    middle: np.ndarray
+    everywhere: np.ndarray
+    bands: list[Band]
 
 
 def common_curves(
@@ -42,6 +72,32 @@ def common_curves(
 def with_data(curves: np.ndarray) -> np.ndarray:
     """Return the curves, (runs, points), that have a value anywhere."""
     return curves[np.isfinite(curves).any(axis=1)]
+
+
+def average(values: np.ndarray, options: PlotOptions) -> Average:
+    """Return what is in the middle of runs, (runs, points), each with a value anywhere."""
+    everywhere = np.isfinite(values).all(axis=0)
+    by_iqm = options.uses_iqm(len(values))
+    middle = interquartile_mean(values) if by_iqm else np.nanmean(values, axis=0)
+    known = np.where(everywhere, values, np.nan)
+    return Average(middle, everywhere, _bands(known, options) if len(values) > 1 else [])
+
+
+def _bands(values: np.ndarray, options: PlotOptions) -> list[Band]:
+    percent = options.interval or 95
+    if options.uses_iqm(len(values)):
+        ends = bootstrap_interval(values, percent)
+        return [Band(*ends, f"IQM, {percent:g}% bootstrap")]
+    if options.interval or options.iqm:
+        ends = student_interval(values, percent)
+        return [Band(*ends, f"mean, {percent:g}% Student's t")]
+    bands = []
+    if options.extrema:
+        bands.append(Band(values.min(axis=0), values.max(axis=0), EXTREMES))
+    if options.std:
+        mean, std = values.mean(axis=0), values.std(axis=0)
+        bands.append(Band(mean - std, mean + std, "standard deviation"))
+    return bands
 
 
 def student_interval(values: np.ndarray, percent: float) -> tuple[np.ndarray, np.ndarray]:

@@ -15,10 +15,12 @@ from filelock import FileLock, Timeout
 
 from qmap.utils.errors import UserError
 from qmap.utils.files import atomic_file, cannot
+from qmap.utils.owner import remove_owner, write_owner
 
 CONFIG = "config.json"
 FINISHED = "finished"
 LOCK = ".lock"
+GLANCE = 0.2  # seconds that another process may look whether the folder is in use
 
 
 class RunFolder:
@@ -39,7 +41,7 @@ class RunFolder:
         self.program = program
         self._lock = FileLock(path / LOCK)
         try:
-            self._lock.acquire(timeout=0)
+            self._lock.acquire(timeout=GLANCE)
         except Timeout:
             raise UserError(
                 f"another process is training in {path}; wait for it or stop it first"
@@ -49,6 +51,8 @@ class RunFolder:
         with suppress(OSError):
             for part in (*path.glob(".*.part"), *path.glob("*/.*.part")):
                 part.unlink()
+        with suppress(UserError):  # only who wants to stop it from elsewhere needs it
+            write_owner(path)
 
     @classmethod
     def create(cls, parent: Path, seed: int, program: str) -> RunFolder:
@@ -112,13 +116,19 @@ class RunFolder:
         with atomic_file(self.path / FINISHED) as file:
             file.write(f"{step}\n".encode())
 
+    def leave(self) -> None:
+        """Note that the process leaves the folder in good order, whether or not it is finished."""
+        remove_owner(self.path)
+
     def release(self) -> None:
         """Let other processes have the folder."""
         self._lock.release()
 
 
 def in_use(folder: Path) -> bool:
-    """Tell whether a process is training in `folder`."""
+    """Tell whether a process is training in `folder`; nothing is written there."""
+    if not (folder / LOCK).exists():
+        return False
     lock = FileLock(folder / LOCK)
     try:
         lock.acquire(timeout=0)
