@@ -5,6 +5,9 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
+PAGE = ["starlette>=0.46", "uvicorn>=0.35", "websockets>=15"]
+# A browser is driven by selenium; requests without one are made by httpx.
+BROWSER = ["selenium>=4.20", "httpx"]
 
 
 def game_files(folder: str, patterns: list[str]) -> tuple[str, list[str]]:
@@ -21,7 +24,7 @@ setup(
     long_description_content_type="text/markdown",
     license="MIT",
     packages=find_packages(include=["qmap", "qmap.*"]),
-    package_data={"qmap.envs": ["levels/*.png"]},
+    package_data={"qmap.envs": ["levels/*.png"], "qmap.page": ["static/*"]},
     data_files=[
         # Neither a commercial ROM nor states recorded from one are listed here.
         game_files("SuperMarioAllStars-Snes", ["*.json", "rom.sha", "*.md"]),
@@ -49,6 +52,16 @@ setup(
     ],
     extras_require={
         "ray": ["ray>=2.50"],
-        "test": ["pytest", "pytest-timeout", "hypothesis", "psutil", "ruff"],
+        "page": PAGE,
+        "test": [
+            "pytest",
+            "pytest-timeout",
+            "hypothesis",
+            "psutil",
+            "ruff",
+            "selenium",
+            "httpx",
+            *PAGE,
+        ],
     },
 )

@@ -1,0 +1,12 @@
+"""A page in the browser: play with trained agents, watch runs that train, compare results.
+
+| file | what it is |
+|---|---|
+| `__main__.py` | the command line |
+| `server.py` | the application: the tabs, the page's own files, the files of the results |
+| `guard.py` | who may use it: token, host, origin, and the headers of every answer |
+| `results.py` | the one folder that can be reached from outside, and the runs in it |
+| `channel.py`, `messages.py` | a page's socket, and the check of what comes in through it |
+| `play.py`, `watch.py`, `compare.py` | the tabs |
+| `static/` | the page: plain HTML, CSS and JavaScript, a module a tab |
+"""
