@@ -117,6 +117,16 @@ def _logs(run: Path) -> dict[str, pd.DataFrame]:
 
 def _values(run: Path, logs: dict[str, pd.DataFrame]) -> list[tuple[Measure, float]]:
     """Return what is measured in a run, and the values."""
+    found = values_of_logs(logs)
+    coords = max(run.glob("coords/step_*.npy"), key=_step, default=None)
+    if coords is not None:
+        with suppress(UserError):
+            found.append((Measure(CELLS, None), float(len(load_rows(coords)))))
+    return found
+
+
+def values_of_logs(logs: dict[str, pd.DataFrame]) -> list[tuple[Measure, float]]:
+    """Return what is measured in a run's logs, and the values, which are finite."""
     found = []
     log, column = RETURN
     if log in logs and column in logs[log]:
@@ -128,10 +138,6 @@ def _values(run: Path, logs: dict[str, pd.DataFrame]) -> list[tuple[Measure, flo
         for column in table.columns[1:]:
             measure = Measure(f"error on {column}", (ERRORS, column), more_is_better=False)
             found.append((measure, table[column].dropna().tail(1).mean()))
-    coords = max(run.glob("coords/step_*.npy"), key=_step, default=None)
-    if coords is not None:
-        with suppress(UserError):
-            found.append((Measure(CELLS, None), float(len(load_rows(coords)))))
     return [(measure, float(value)) for measure, value in found if math.isfinite(value)]
 
 

@@ -69,6 +69,24 @@ def common_curves(
     return np.array(curves).reshape(-1, len(steps))
 
 
+def on_line(
+    at: np.ndarray, steps: np.ndarray, line: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return where marks at some steps are on a line, (points,) at common steps.
+
+    Of marks that are closer than the line's points, which could not be told apart, one is kept.
+
+    Returns:
+        Steps and values, none if the line has no value.
+    """
+    known = np.isfinite(line)
+    if not known.any():
+        return np.array([]), np.array([])
+    spacing = steps[1] - steps[0]
+    at = np.unique(np.round(at / spacing)) * spacing
+    return at, np.interp(at, steps[known], line[known])
+
+
 def with_data(curves: np.ndarray) -> np.ndarray:
     """Return the curves, (runs, points), that have a value anywhere."""
     return curves[np.isfinite(curves).any(axis=1)]
@@ -78,9 +96,16 @@ def average(values: np.ndarray, options: PlotOptions) -> Average:
     """Return what is in the middle of runs, (runs, points), each with a value anywhere."""
     everywhere = np.isfinite(values).all(axis=0)
     by_iqm = options.uses_iqm(len(values))
-    middle = interquartile_mean(values) if by_iqm else np.nanmean(values, axis=0)
+    middle = interquartile_mean(values) if by_iqm else mean_of_those_left(values)
     known = np.where(everywhere, values, np.nan)
     return Average(middle, everywhere, _bands(known, options) if len(values) > 1 else [])
+
+
+def mean_of_those_left(values: np.ndarray) -> np.ndarray:
+    """Return the mean over the runs, (runs, points), that have a value; NaN where none has."""
+    known = np.isfinite(values)
+    with np.errstate(invalid="ignore"):
+        return np.where(known, values, 0).sum(axis=0) / known.sum(axis=0)
 
 
 def _bands(values: np.ndarray, options: PlotOptions) -> list[Band]:

@@ -87,6 +87,8 @@ def ask_to_stop(folder: Path) -> None:
 
 
 def _read(path: Path) -> tuple[int, str] | None:
+    if not path.is_file():
+        return None
     try:
         with open(path, "rb") as file:
             owner = json.loads(file.read(1000))

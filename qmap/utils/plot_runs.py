@@ -43,7 +43,7 @@ class RunPainter:
     def companion(self, axis: Axes, steps: np.ndarray, values: np.ndarray, label: str) -> None:
         """Draw the mean of another column, (runs, points), finely dashed."""
         dashes = {"dashes": (2, 2), "lw": 0.9}
-        axis.plot(steps, np.nanmean(values, axis=0), color=self.look["color"], **dashes)
+        axis.plot(steps, curves.mean_of_those_left(values), color=self.look["color"], **dashes)
         self.notes[label] = Line2D([], [], color=GRAY, **dashes)
 
     def runs(
@@ -110,14 +110,10 @@ class RunPainter:
         """
         style = {"linestyle": "", "marker": "|", "markersize": 8, "markeredgewidth": 0.8}
         colors = shades(self.look["color"], len(drawn))
-        spacing = steps[1] - steps[0]
         for name, log in completed.items():
             line = runs.index(name) if name in runs and len(drawn) > 1 else 0
-            known = np.isfinite(drawn[line])
-            if known.any():
-                # Ticks closer than points of the curve could not be told apart.
-                at = np.unique(np.round(log["steps"].to_numpy() / spacing)) * spacing
-                heights = np.interp(at, steps[known], drawn[line][known])
+            at, heights = curves.on_line(log["steps"].to_numpy(), steps, drawn[line])
+            if len(at):
                 axis.plot(at, heights, color=colors[line], **style)
                 self.notes["completed the level"] = Line2D([], [], color=GRAY, **style)
 

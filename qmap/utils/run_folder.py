@@ -153,15 +153,27 @@ def read_config(folder: Path, program: str) -> dict[str, Any]:
         UserError: there are none, or they are of another program.
     """
     path = folder / CONFIG
+    found, options = read_json(path)
+    if found != program:
+        raise UserError(f"{path} is of {found}, expected {program}: resume it with that")
+    return options
+
+
+def read_json(path: Path) -> tuple[str, dict[str, Any]]:
+    """Return the program whose run it is, and its options, from a config.json.
+
+    Raises:
+        UserError: it cannot be read, or is something else.
+    """
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
         found, options = config["program"], dict(config["options"])
+        if not isinstance(found, str):
+            raise TypeError(found)
+        return found, options
     except OSError as error:
         raise cannot("read", path, error) from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(
             f"{path} is damaged ({type(error).__name__}); expected the options of a run"
         ) from error
-    if found != program:
-        raise UserError(f"{path} is of {found}, expected {program}: resume it with that")
-    return options
