@@ -19,7 +19,7 @@ from qmap.page.tab import Tab
 from qmap.sweep.measures import CELLS, ERRORS, RETURN, values_of_logs
 from qmap.utils.errors import UserError
 from qmap.utils.panels import MARKS
-from qmap.utils.plot import PlotOptions
+from qmap.utils.plot import PlotOptions, short_names
 from qmap.utils.run_logs import Agents, Logs
 from qmap.utils.visits import load_rows
 
@@ -63,6 +63,12 @@ class Comparison:
         for reader in self.readers.all():
             with suppress(UserError, OSError):  # it has vanished meanwhile
                 rows.append({**reader.state(), "id": _id(reader.name), "scores": _scores(reader)})
+        # Agents are called what the legend of the curves calls them.
+        for environment in {row["environment"] for row in rows}:
+            mates = [row for row in rows if row["environment"] == environment]
+            names = short_names(sorted({row["agent"] for row in mates}))
+            for row in mates:
+                row["label"] = names[row["agent"]].replace("\n", " ")
         return rows
 
     def curves(self, ids: Sequence[str], log: str, way: str) -> dict[str, Any]:

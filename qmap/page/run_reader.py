@@ -5,6 +5,7 @@ Nothing outside of the results is read, whatever links there are in the folder.
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
 import threading
@@ -51,7 +52,7 @@ class RunReader:
         Raises:
             UserError: it is gone.
         """
-        return self.results.run(self.name)
+        return _folder(self.results, self.name)
 
     def files(self, pattern: str) -> Iterator[Path]:
         """Yield the files in the run's folder that match and that may be read, by their names.
@@ -99,7 +100,8 @@ class RunReader:
             step, state = self._progress.step, self._word(folder)
             if state not in ("training", "stopping"):
                 self._progress.rest()
-            last, speed = _last_step(options), self._progress.speed
+            score = self._progress.score
+            last, speed = _last_step(options, step), self._progress.speed
             resumes = program and state in ("stopped", "crashed")
             command = ["python", "-m", program, "--resume", str(folder)]
             return {
@@ -113,7 +115,7 @@ class RunReader:
                 "last": last,
                 "speed": speed,
                 "left": (last - step) / speed if speed and last and last > step else None,
-                "score": self._progress.score,
+                "score": score if score is not None and math.isfinite(score) else None,
                 "resume": shlex.join(command) if resumes else None,
                 "problem": problem,
             }
@@ -194,7 +196,7 @@ class Readers:
             UserError: there is no such run.
         """
         try:
-            name = self.results.name(self.results.run(name))
+            name = self.results.name(_folder(self.results, name))
         except UserError:
             with self._lock:
                 self._readers.pop(name, None)
@@ -212,6 +214,13 @@ class Readers:
             return list(self._readers.values())
 
 
+def _folder(results: Results, name: str) -> Path:
+    try:
+        return results.run(name)
+    except UserError:
+        raise UserError("there is no such run here; it may have been moved or removed") from None
+
+
 def _groups(pattern: re.Pattern[str], text: str) -> tuple[str, ...] | None:
     match = pattern.fullmatch(text)
     return match.groups() if match else None
@@ -221,6 +230,8 @@ def _whole(value: Any) -> int | None:
     return value if type(value) is int and 0 <= value < 2**53 else None
 
 
-def _last_step(options: dict[str, Any]) -> int | None:
-    ends = [_whole(options.get(name)) for name in ("steps", "stop_at")]
-    return min((end for end in ends if end is not None), default=None)
+def _last_step(options: dict[str, Any], step: int) -> int | None:
+    """Return where a run will end; once it was resumed beyond `--stop-at`, that is the end."""
+    steps, stop_at = (_whole(options.get(name)) for name in ("steps", "stop_at"))
+    ends = [end for end in (steps, stop_at) if end is not None and end >= step]
+    return min(ends, default=steps)

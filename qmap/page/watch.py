@@ -32,6 +32,7 @@ from qmap.utils.plot import PlotOptions
 from qmap.utils.run_folder import in_use
 
 LOOK = 1.0  # seconds from one look at a run to the next
+LONGEST = 500  # characters of an option's value
 SHARE = 0.01  # of a processor, at most, that goes into drawing figures for one page
 
 T = TypeVar("T")
@@ -68,7 +69,8 @@ def make(results: Results) -> Tab:
 
     def config(request: Request) -> Response:
         program, options = readers.of(request.query_params.get("run", "")).config()
-        return JSONResponse({"program": program, "options": options})
+        shown = {name: _shown(value) for name, value in options.items()}
+        return JSONResponse({"program": program, "options": shown})
 
     def visits(request: Request) -> Response:
         reader = readers.of(request.query_params.get("run", ""))
@@ -174,6 +176,14 @@ class Watching:
         if name == "figures" or self._sent.get(name) != value:
             self._sent[name] = value if name != "figures" else None
             self.channel.send({"run": self.run, name: value})
+
+
+def _shown(value: Any) -> str:
+    """Return the value of an option for people."""
+    if isinstance(value, list):
+        return " ".join(map(_shown, value))
+    words = {True: "yes", False: "no", None: "–"}
+    return words[value] if value is None or isinstance(value, bool) else str(value)[:LONGEST]
 
 
 async def _in_thread(function: Callable[[], T]) -> T:

@@ -69,9 +69,7 @@ def common_curves(
     return np.array(curves).reshape(-1, len(steps))
 
 
-def on_line(
-    at: np.ndarray, steps: np.ndarray, line: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def on_line(at: np.ndarray, steps: np.ndarray, line: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return where marks at some steps are on a line, (points,) at common steps.
 
     Of marks that are closer than the line's points, which could not be told apart, one is kept.
