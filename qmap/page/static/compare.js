@@ -48,7 +48,8 @@ export function open(section) {
   let order = ["steps", false]; // the column that sorts, and whether upwards
   let sorted = false; // by a person; until then the newest is first
   const address = location.hash.split("/")[1];
-  let chosen = address ? new Set(address.split(",")) : null;
+  let chosen = new Set(address ? address.split(",") : []);
+  let choosing = Boolean(address); // whether a person has chosen
   const lines = new Map(); // of the table, by the run's id
   const figures = new Map();
   let closed = false;
@@ -194,7 +195,8 @@ export function open(section) {
     const found = first || !document.hidden ? await ask("/compare/table") : null;
     if (closed || !found) return;
     rows = found;
-    if (chosen === null) {
+    if (!choosing && rows.length) {
+      choosing = true;
       const newest = rows.filter((row) => row.environment === rows[0].environment).slice(0, FIRST);
       chosen = new Set(newest.map((row) => row.id));
     }
