@@ -97,7 +97,8 @@ class RunReader:
                     if path.name not in NOT_OVER_STEPS
                 }
             )
-            step, state = self._progress.step, self._word(folder)
+            step = self._progress.step
+            state = self._word(folder, _whole(options.get("steps")))
             if state not in ("training", "stopping"):
                 self._progress.rest()
             score = self._progress.score
@@ -168,13 +169,16 @@ class RunReader:
                 steps.setdefault(int(groups[0]), []).append(path)
         return steps[max(steps)] if steps else []
 
-    def _word(self, folder: Path) -> str:
+    def _word(self, folder: Path, steps: int | None) -> str:
         if in_use(folder):
             return "stopping" if asked_to_stop(folder) else "training"
         if (folder / OWNER).exists():
             return "crashed"
         done = finished_at(folder) if any(self.files(FINISHED)) else None
-        return "finished" if done is not None and done >= self._progress.step else "stopped"
+        ends = [end for end in (done, steps) if end is not None]
+        # Without steps beyond the one that it finished at, or with all that there can be.
+        step = self._progress.step
+        return "finished" if step in ends or (done or -1) >= step else "stopped"
 
 
 class Readers:

@@ -30,11 +30,11 @@ export function open(section) {
   const head = element("tr");
   const body = element("tbody");
   const count = element("span", { className: "dim", id: "compare-count", role: "status" });
-  const log = element("select", { id: "compare-log", "aria-label": "Log" });
+  const log = element("select", { id: "compare-log", "aria-label": "Log", hidden: true });
   const way = element("select", { id: "compare-way", "aria-label": "Seeds" },
     ...WAYS.map(([value, text]) => element("option", { value, textContent: text })));
   const logarithmic = element("input", { type: "checkbox", id: "compare-logarithmic" });
-  const drawn = element("div", { className: "stack" });
+  const drawn = element("div", { className: "stack" }, element("p", { className: "dim", textContent: "…" }));
   section.append(element("div", { className: "stack" },
     element("div", { className: "card stack" },
       element("div", { className: "row" }, words, ...Object.values(filters), count),
@@ -107,7 +107,8 @@ export function open(section) {
   });
 
   function heading(column) {
-    const button = element("button", { className: "plain", textContent: column });
+    const title = column.replace("return, mean of the last 100 episodes", "return, last 100");
+    const button = element("button", { className: "plain", textContent: title, title: column });
     button.addEventListener("click", () => {
       const words = rows.some((row) => typeof value(row, column) === "string");
       order = sorted && order[0] === column ? [column, !order[1]] : [column, words];
