@@ -43,7 +43,7 @@ def make_run(
     """A run as a training leaves it: finished."""
     folder = results / environment / agent / f"seed-{seed}_2026-01-01_00-00-0{seed}"
     folder.mkdir(parents=True)
-    options = {"steps": 10 * rows, "stop_at": None, "seed": seed, "path": "somewhere"}
+    options = {"steps": 10 * rows + 100, "stop_at": 10 * rows, "seed": seed, "path": "somewhere"}
     config = {"program": "qmap.train_maze", "options": options}
     (folder / "config.json").write_text(json.dumps(config))
     random = np.random.default_rng(seed)
@@ -94,7 +94,9 @@ def test_the_state_is_that_of_the_folder(tmp_path: Path) -> None:
     # It was resumed with a later end, and stopped before that.
     (run / "score.csv").open("a").write("210,1,1\n")
     assert reader.state()["state"] == "stopped"
-    assert reader.state()["last"] == 200
+    assert reader.state()["last"] == 300
+    (run / "score.csv").open("a").write("300,1,1\n")
+    assert reader.state()["state"] == "finished", "by a version that did not say so"
 
 
 def test_the_steps_grow_and_a_torn_line_waits(tmp_path: Path) -> None:

@@ -175,10 +175,10 @@ class RunReader:
         if (folder / OWNER).exists():
             return "crashed"
         done = finished_at(folder) if any(self.files(FINISHED)) else None
-        ends = [end for end in (done, steps) if end is not None]
-        # Without steps beyond the one that it finished at, or with all that there can be.
         step = self._progress.step
-        return "finished" if step in ends or (done or -1) >= step else "stopped"
+        # It may have been resumed beyond the step that it finished at.
+        ended = done is not None and done >= step
+        return "finished" if ended or (steps is not None and step >= steps) else "stopped"
 
 
 class Readers:
