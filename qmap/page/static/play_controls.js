@@ -143,8 +143,13 @@ export class Controls {
     const image = new ImageData(256, 1);
     table.forEach(([red, green, blue], index) => image.data.set([red, green, blue, 255], 4 * index));
     bar.getContext("2d").putImageData(image, 0, 0);
-    const ticks = [30, 15, 10, 7, 5, 3, 2, 1].filter((steps, index, all) =>
-      steps === 1 || world.gamma ** (steps - 1) - (world.gamma ** ((all[index - 1] ?? 1000) - 1)) > 0.06);
+    let nearest = 0.86; // of the width, left of "1 step"
+    const ticks = [1, 2, 3, 4, 5, 7, 10, 15, 20, 30, 50].filter((steps) => {
+      const at = world.gamma ** (steps - 1);
+      if (steps > 1 && (at > nearest || at < 0.03)) return false;
+      if (steps > 1) nearest = at - 0.09;
+      return true;
+    });
     const labels = element("div", { className: "ticks dim" }, ...ticks.map((steps) => {
       const tick = element("span", { textContent: steps === 1 ? "1 step" : steps });
       tick.style.left = `${100 * world.gamma ** (steps - 1)}%`;

@@ -76,7 +76,7 @@ export class Scene {
       const value = values[index] / 65535;
       const [red, green, blue] = chosen ? CANDIDATES : table[Math.round(value * 255)];
       // What is near hides what is below it, what is far leaves the screen to be seen.
-      const opaque = chosen ? value : 0.35 + 0.65 * Math.sqrt(value);
+      const opaque = chosen ? value : value ** 0.4;
       image.data.set([red, green, blue, 255 * opaque * this.strength], 4 * index);
     }
     brush.putImageData(image, 0, 0);
