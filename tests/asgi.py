@@ -41,9 +41,10 @@ def scope(kind: str, path: str, headers: Mapping[str, str], query: str = "") -> 
 async def ask(app: Any, path: str, method: str = "GET", query: str = "", **headers: str) -> Answer:
     """Send a request."""
     sent: list[dict[str, Any]] = []
+    requests = [{"type": "http.request", "body": b"", "more_body": False}]
 
     async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        return requests.pop() if requests else await asyncio.Event().wait()
 
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
