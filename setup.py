@@ -6,8 +6,6 @@ from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
 PAGE = ["starlette>=0.46", "uvicorn>=0.35", "websockets>=15"]
-# A browser is driven by selenium; requests without one are made by httpx.
-BROWSER = ["selenium>=4.20", "httpx"]
 
 
 def game_files(folder: str, patterns: list[str]) -> tuple[str, list[str]]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from selenium.webdriver.remote.webelement import WebElement
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-PATIENCE = 60.0  # seconds, for a busy machine
+PATIENCE = 120.0  # seconds, for a busy machine
 
 
 def missing() -> str | None:

@@ -37,9 +37,13 @@ class Channel:
         self._ready = True
         self._bad = 0
         self._news = asyncio.Event()
+        self._overrun = asyncio.Event()
 
     def send(self, message: dict[str, Any]) -> None:
-        """Send words."""
+        """Send words; a page that does not read them loses its socket."""
+        if len(self._words) >= WAITING:
+            self._overrun.set()
+            return
         self._words.append(json.dumps(message))
         self._news.set()
 
@@ -59,10 +63,15 @@ class Channel:
         consumer that finds a part of a message malformed calls `refuse`.
         """
         await self._socket.accept()
-        sender = asyncio.create_task(self._send_all())
+        ends = {asyncio.create_task(self._send_all()), asyncio.create_task(self._overrun.wait())}
         try:
-            while self._bad < PATIENCE and not sender.done():
-                received = await self._socket.receive()
+            while self._bad < PATIENCE:
+                receiving = asyncio.create_task(self._socket.receive())
+                await asyncio.wait({receiving, *ends}, return_when=asyncio.FIRST_COMPLETED)
+                if not receiving.done():
+                    receiving.cancel()
+                    return
+                received = receiving.result()
                 if received["type"] != "websocket.receive":
                     return
                 try:
@@ -76,9 +85,9 @@ class Channel:
                 else:
                     yield message
         finally:
-            sender.cancel()
-            with suppress(asyncio.CancelledError, Exception):
-                await sender
+            for task in ends:
+                task.cancel()
+            await asyncio.gather(*ends, return_exceptions=True)
             with suppress(RuntimeError, WebSocketDisconnect):
                 await self._socket.close(1008)
 
@@ -88,7 +97,7 @@ class Channel:
         self.complain(f"not understood: {error}")
 
     async def _send_all(self) -> None:
-        while len(self._words) < WAITING:
+        while True:
             await self._news.wait()
             self._news.clear()
             words, self._words = self._words, []

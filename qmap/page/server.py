@@ -88,6 +88,8 @@ def make_app(results: Results, host: str = "127.0.0.1", token: str | None = None
         lifespan=lifespan,
         exception_handlers={UserError: _refused, 404: _refused},
     )
+    # An address is as it is asked for: no answer sends anybody anywhere else.
+    app.router.redirect_slashes = False
     return Guard(app, host, token)
 
 

@@ -18,6 +18,7 @@ CONSUMERS = (
     "evaluation",
     "benchmark",
     "baselines",
+    "page",
 )
 
 
