@@ -31,6 +31,7 @@ from qmap.utils.command_line import option, parse, run
 from qmap.utils.errors import UserError
 from qmap.utils.quiet import quiet
 
+LEARNING_STARTS = 100  # goals are in use from twice as many steps on
 CHANGE = 1.5  # seconds without measuring, while the training notices that somebody came or left
 
 
@@ -86,12 +87,12 @@ def measure(options: Options) -> list[Block]:
     workload = getattr(workloads, options.game)(
         first_exploration=0.525,  # as in the middle of a run
         first_random=0.075,
-        learning_starts=500,
+        learning_starts=LEARNING_STARTS,
         videos=options.videos,
         precision=options.precision,
     )
     with tempfile.TemporaryDirectory() as folder, page(Path(folder)) as (server, visitor):
-        probe = Probe(options, Path(folder), 1000 + options.warmup, server, visitor)
+        probe = Probe(options, Path(folder), 2 * LEARNING_STARTS + options.warmup, server, visitor)
         config = type(workload.config)(**{**vars(workload.config), "path": folder})
         with (
             patch("qmap.training.Training.step", probe.wrapped()),
