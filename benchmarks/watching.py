@@ -100,6 +100,8 @@ def measure(options: Options) -> list[Block]:
             contextlib.suppress(Enough),
         ):
             train(config, workload.experiment, "qmap.train_montezuma")
+    if len(probe.blocks) < 4 * options.rounds:
+        raise UserError("interrupted before all blocks were measured")
     return probe.blocks
 
 
