@@ -147,10 +147,10 @@ class Watching:
             "videos": reader.videos(),
             "visits": list(reader.visits()),
         }
-        started = time.monotonic()
-        if started >= self._next_figures and (drawn := self._figures(reader, state)) is not None:
+        now, spent = time.monotonic(), time.thread_time()
+        if now >= self._next_figures and (drawn := self._figures(reader, state)) is not None:
             new["figures"] = drawn
-            self._next_figures = started + (time.monotonic() - started) / SHARE
+            self._next_figures = now + (time.thread_time() - spent) / SHARE
         return new
 
     def _figures(self, reader: RunReader, state: dict[str, Any]) -> list[dict[str, Any]] | None:
