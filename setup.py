@@ -5,6 +5,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
+PAGE = ["starlette>=0.46", "uvicorn>=0.35", "websockets>=15"]
 
 
 def game_files(folder: str, patterns: list[str]) -> tuple[str, list[str]]:
@@ -21,7 +22,7 @@ setup(
     long_description_content_type="text/markdown",
     license="MIT",
     packages=find_packages(include=["qmap", "qmap.*"]),
-    package_data={"qmap.envs": ["levels/*.png"]},
+    package_data={"qmap.envs": ["levels/*.png"], "qmap.page": ["static/*"]},
     data_files=[
         # Neither a commercial ROM nor states recorded from one are listed here.
         game_files("SuperMarioAllStars-Snes", ["*.json", "rom.sha", "*.md"]),
@@ -50,6 +51,16 @@ setup(
     extras_require={
         "ppo": ["sb3-contrib"],
         "ray": ["ray>=2.50"],
-        "test": ["pytest", "pytest-timeout", "hypothesis", "psutil", "ruff"],
+        "page": PAGE,
+        "test": [
+            "pytest",
+            "pytest-timeout",
+            "hypothesis",
+            "psutil",
+            "ruff",
+            "selenium",
+            "httpx",
+            *PAGE,
+        ],
     },
 )

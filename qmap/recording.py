@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from qmap.demonstration.actions_file import Tape
 from qmap.experiment import Bests, Episode, Experiment
+from qmap.utils.newest_picture import NewestPicture
 from qmap.utils.picture import Picture, StepRecord
 from qmap.utils.terminal import Warnings
 from qmap.utils.video import FILL_BATCH, BufferedEpisode, StreamedEpisode, VideoRecorder
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from qmap.tabular.agent import TabularAgent
 
 FIRST_EPISODES = 50
+PATIENCE = 10  # steps that who watches waits for one whose Q-frames acting has needed
 
 
 def make_recording(
@@ -53,6 +56,7 @@ def make_recording(
         picture,
         videos,
         run.window,
+        run.newest_picture,
         action_names=envs.action_names,
         experiment=experiment,
         tape=tape,
@@ -61,7 +65,7 @@ def make_recording(
 
 
 class Recording:
-    """Videos of the first environment's episodes, and the live window.
+    """Videos of the first environment's episodes, the live window, and the newest picture.
 
     The first 50 episodes and then every `every`-th are encoded as they happen. All others wait in
     memory until their end shows whether they are worth keeping.
@@ -71,6 +75,7 @@ class Recording:
         picture: draws a step.
         videos: encodes, None for no videos.
         window: shows every step live, None for no window.
+        newest_picture: shows a few steps a second to who watches.
         action_names: names of the actions.
         experiment: tells which episodes become a video.
         tape: writes the actions of an episode beside its video, None for no such files.
@@ -83,6 +88,7 @@ class Recording:
         picture: Picture,
         videos: VideoRecorder | None,
         window: LiveWindow | None,
+        newest_picture: NewestPicture,
         *,
         action_names: tuple[str, ...],
         experiment: Experiment,
@@ -93,11 +99,13 @@ class Recording:
         self.picture = picture
         self.videos = videos
         self.window = window
+        self.newest_picture = newest_picture
         self.action_names = action_names
         self.experiment = experiment
         self.tape = tape
         self.warnings = warnings or Warnings()
         self._wanted = False
+        self._waited = 0
         self._video: StreamedEpisode | BufferedEpisode | None = None
 
     def start(self, episode: Episode) -> None:
@@ -110,17 +118,18 @@ class Recording:
         if self.tape is not None:
             self.tape.start()
 
-    def add(self, episode: Episode, screen: np.ndarray, action: int) -> None:
+    def add(self, episode: Episode, screen: np.ndarray, action: int, show: bool = False) -> None:
         """Record the step that the agent has just chosen, on the screen that it saw.
 
         Args:
             episode: the episode before the step.
             screen: (height, width, 3) uint8 RGB.
             action: what the agent chose.
+            show: what `shows` said.
         """
         if self.tape is not None:
             self.tape.add(episode, screen, self.action_names[action])
-        if self._video is None and self.window is None:
+        if self._video is None and self.window is None and not show:
             return
         record = self._record(episode, screen, action)
         if self._wanted or self.window is not None:
@@ -129,6 +138,19 @@ class Recording:
             self._video.add(record)
         if self.window is not None:
             self.window.show(self.picture.draw(record))
+        if show:
+            self.newest_picture.show(partial(self.picture.draw, record))
+
+    def shows(self) -> bool:
+        """Whether to show the step that the agent has just chosen to who watches; ask once."""
+        if not self.newest_picture.due():
+            return False
+        self._waited += 1
+        lacking = self.agent.q_frames is None and self.agent.q_map is not None
+        if lacking and self.agent.q_map_in_use and self._waited < PATIENCE:
+            return False
+        self._waited = 0
+        return True
 
     def end(self, episode: Episode, bests: Bests, step: int) -> None:
         """End the episode; `bests` are those before it, `step` the number of steps of the run."""

@@ -32,6 +32,7 @@ from qmap.utils import checkpoint, snapshots, streams
 from qmap.utils.csv_logger import CSVLogger
 from qmap.utils.errors import UserError
 from qmap.utils.interrupt import Interrupt
+from qmap.utils.newest_picture import NewestPicture
 from qmap.utils.run_folder import RunFolder
 from qmap.utils.terminal import Warnings, progress_bar, say
 from qmap.utils.window import LiveWindow
@@ -60,6 +61,7 @@ class Run:
     Attributes:
         step: steps done so far.
         window: shows pictures live, None for no window.
+        newest_picture: shows pictures to who watches the folder, once this is open.
         warnings: each kind is said once.
         weights: returns what a checkpoint for `--load` holds; its argument says whether the
             optimizers' moments are wanted, too. To be set by the training.
@@ -79,12 +81,14 @@ class Run:
         self.weights: Callable[[bool], dict[str, Any]] = lambda moments: {}
         self.at_checkpoints: Callable[[], None] = lambda: None
         self.folder: RunFolder
+        self.newest_picture: NewestPicture
         self._loaded: dict[str, Any] | None = None
         self._parts: dict[str, Part] = {}
         self._logs: list[CSVLogger] = []
         self._saved_step: int | None = None
         self._advanced = 0
         self._at_end = False
+        self._in_order = False
         self._events: Any = None
         self._stack = ExitStack()
 
@@ -114,6 +118,7 @@ class Run:
         traceback: TracebackType | None,
     ) -> None:
         self._at_end &= error is None
+        self._in_order = error is None
         self._stack.close()
         if isinstance(error, FloatingPointError):
             raise UserError(
@@ -167,6 +172,7 @@ class Run:
             self._stack.callback(self.folder.release)
             self.folder.write_config(config)
             self._stack.callback(self._finish)
+        self.newest_picture = self.closing(NewestPicture(self.folder.path))
 
     def attach(self, name: str, part: Part) -> None:
         """Save `part` with the run under this name, and restore it."""
@@ -305,9 +311,11 @@ class Run:
             ) from error
 
     def _finish(self) -> None:
-        """Say so in the folder if the run has come to its end, after all files are closed."""
+        """Say in the folder how the run has ended, after all files are closed."""
         if self._at_end:
             self.folder.finish(self.step)
+        if self._in_order:
+            self.folder.leave()
 
     def _save_checkpoint(self) -> None:
         """Write the networks for `--load`, remove the oldest ones, and what comes with them."""

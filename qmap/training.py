@@ -135,7 +135,11 @@ class Training:
         """One step of every copy: act, look, remember, learn, count, log."""
         agent, envs, episodes, logs = self.agent, self.envs, self.episodes, self.logs
         actions = agent.act()
-        self.recording.add(episodes.under_way[0], self.screen, int(actions[0]))
+        show = self.recording.shows()
+        if show and not envs.recording:
+            with self.run.saved_if_the_world_fails():
+                self.screen = envs.screen()
+        self.recording.add(episodes.under_way[0], self.screen, int(actions[0]), show)
         with self.run.saved_if_the_world_fails():
             step = envs.step(actions)
         view = step.view

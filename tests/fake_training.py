@@ -81,6 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         save(snapshot, step)
         if interrupt.signal is None:
             folder.finish(step)
+        folder.leave()
         folder.release()
     return interrupt.status
 

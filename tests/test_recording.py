@@ -10,7 +10,7 @@ import pytest
 
 from qmap.agents.exploration import Goal, Kind
 from qmap.experiment import Bests, Episode, Experiment
-from qmap.recording import FIRST_EPISODES, Recording
+from qmap.recording import FIRST_EPISODES, PATIENCE, Recording
 from qmap.utils.picture import StepRecord
 
 COORDS_SHAPE = (4, 6)
@@ -50,6 +50,20 @@ class Videos:
         self.log.append(("closed", None))
 
 
+class Newest:
+    """The newest picture, for somebody who watches or for nobody."""
+
+    def __init__(self, watched: bool = False) -> None:
+        self.watched = watched
+        self.shown: list[Any] = []
+
+    def due(self) -> bool:
+        return self.watched
+
+    def show(self, draw: Any) -> None:
+        self.shown.append(draw())
+
+
 def agent_with(goal: Goal | None = None, window: int = 0, q_frames: bool = True) -> Any:
     """An agent that has just chosen its action."""
     candidates = np.zeros(COORDS_SHAPE, bool)
@@ -63,6 +77,7 @@ def agent_with(goal: Goal | None = None, window: int = 0, q_frames: bool = True)
         coords=np.array([[2, window + 3, window]]),
         q_frames=values if q_frames else None,
         q_map=SimpleNamespace(q_frames=lambda observations: values),
+        q_map_in_use=True,
         observations=lambda: np.zeros((1, 8, 12, 3), np.uint8),
     )
 
@@ -71,7 +86,10 @@ def recording_with(agent: Any, highlight: bool = False) -> tuple[Recording, Vide
     experiment = Experiment("world", None, "mario", 10, lambda episode, bests: highlight)
     videos = Videos()
     names = ("LEFT", "NOOP", "RIGHT")
-    return Recording(agent, None, videos, None, action_names=names, experiment=experiment), videos
+    recording = Recording(
+        agent, None, videos, None, Newest(), action_names=names, experiment=experiment
+    )
+    return recording, videos
 
 
 @pytest.mark.parametrize(
@@ -151,3 +169,40 @@ def test_an_unfinished_video_is_dropped_and_the_encoder_closed() -> None:
     recording.start(Episode(1))
     recording.close()
     assert videos.log == [("streamed", None), ("closed", None)]
+
+
+def test_who_watches_sees_the_step_that_was_chosen_without_videos_or_a_window() -> None:
+    recording, _ = recording_with(agent_with())
+    recording.videos = None
+    recording.picture = SimpleNamespace(draw=lambda record: record)
+    screen = np.zeros((8, 12, 3), np.uint8)
+    recording.start(Episode(1))
+    assert not recording.shows()
+    recording.add(Episode(1), screen, 0)
+    assert not recording.newest_picture.shown
+    recording.newest_picture.watched = True
+    assert recording.shows()
+    recording.add(Episode(1, length=7), screen, 2, show=True)
+    (record,) = recording.newest_picture.shown
+    assert (record.action, record.step) == ("RIGHT", 7)
+    assert record.q_max is not None
+
+
+@pytest.mark.parametrize(
+    ("change", "waits"),
+    [
+        ({}, PATIENCE - 1),
+        ({"q_frames": np.zeros((1, *COORDS_SHAPE, 3))}, 0),
+        ({"q_map_in_use": False}, 0),
+        ({"q_map": None}, 0),
+    ],
+)
+def test_who_watches_waits_a_little_for_a_step_with_q_frames(
+    change: dict[str, Any], waits: int
+) -> None:
+    agent = agent_with(q_frames=False)
+    vars(agent).update(change)
+    recording, _ = recording_with(agent)
+    recording.newest_picture.watched = True
+    for _ in range(2):
+        assert [recording.shows() for _ in range(waits + 1)] == [False] * waits + [True]

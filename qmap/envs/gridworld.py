@@ -22,6 +22,7 @@ from qmap.envs.gridworld_level import (
     Level,
     load_level,
 )
+from qmap.envs.gridworld_paths import distances_after
 from qmap.utils.errors import UserError
 
 CELL = 16  # pixels of a rendered cell
@@ -113,6 +114,27 @@ class GridWorldEnv(gymnasium.Env[np.ndarray, np.int64]):
             return None
         row, col = self.level.positions[self._place]
         return _picture(self.level.windows[col], row, col)
+
+    def set_wall(self, row: int, col: int, wall: bool) -> np.ndarray | None:
+        """Build a wall or take it away while the episode goes on, in this environment alone.
+
+        Returns:
+            What is seen then; None where it cannot be: at the border, and on the character.
+        """
+        height, width = self.level.walls.shape
+        place = self.level.positions[self._place]
+        inside = 0 < row < height - 1 and 0 < col < width - 1
+        if not inside or (row, col) == tuple(place):
+            return None
+        walls = self.level.walls.copy()
+        walls[row, col] = wall
+        self.level = Level(walls, self.level.name)
+        self._place = self._place_at(tuple(place))
+        return self._observation()
+
+    def true_distances(self) -> np.ndarray:
+        """Return the steps to every cell once an action was taken; see `distances_after`."""
+        return distances_after(self.level, np.array([self._place]))[0]
 
     def save_state(self) -> dict[str, np.ndarray]:
         """Return all that `restore_state` needs to go on from here."""

@@ -9,6 +9,7 @@ import gymnasium
 import numpy as np
 
 from qmap.envs.board_picture import board_picture
+from qmap.envs.maze_paths import distances_after
 from qmap.envs.mazes import Mazes, check_maze, random_mazes
 from qmap.envs.walks import ACTION_NAMES, screen_size
 from qmap.utils.errors import UserError
@@ -83,6 +84,23 @@ class MazeEnv(gymnasium.Env[np.ndarray, np.int64]):
         if self.render_mode is None:
             return None
         return board_picture(self._maze.walls.reshape(self.coords_shape), self._cell())
+
+    def set_wall(self, row: int, col: int, wall: bool) -> np.ndarray | None:
+        """Build a wall or take it away while the episode goes on.
+
+        Returns:
+            What is seen then; None where it cannot be: at the border, and on the character.
+        """
+        if not (0 < row < self.size - 1 and 0 < col < self.size - 1) or (row, col) == self._cell():
+            return None
+        walls = self._maze.walls.copy()
+        walls[0, row * self._maze.side + col] = wall
+        self._maze = Mazes(walls, self._maze.characters)
+        return self._maze.observations()[0]
+
+    def true_distances(self) -> np.ndarray:
+        """Return the steps to every cell once an action was taken; see `distances_after`."""
+        return distances_after(self._maze)[0]
 
     def save_state(self) -> dict[str, np.ndarray]:
         """Return all that `restore_state` needs to go on from here."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,12 @@ import numpy as np
 
 from qmap.envs.board_picture import board_picture
 from qmap.envs.sokoban_boards import GOALS, Boards, Goals, check_board, random_boards
+from qmap.envs.sokoban_search import distances_after
 from qmap.envs.sokoban_text import read_boards
 from qmap.envs.walks import ACTION_NAMES, NOTHING, screen_size
 from qmap.utils.errors import UserError
+
+QUICK = 50_000  # states of a search that is quick
 
 
 class SokobanEnv(gymnasium.Env[np.ndarray, np.int64]):
@@ -102,6 +106,31 @@ class SokobanEnv(gymnasium.Env[np.ndarray, np.int64]):
         parts = (self._board.walls, self._board.boxes, self._board.targets)
         walls, boxes, targets = (part.reshape(self.coords_shape) for part in parts)
         return board_picture(walls, self._cell(self._board.characters[0]), boxes, targets)
+
+    def set_wall(self, row: int, col: int, wall: bool) -> np.ndarray | None:
+        """Build a wall or take it away while the episode goes on.
+
+        Returns:
+            What is seen then; None where it cannot be: at the border, on the character, on a box
+            and on a target.
+        """
+        last, place = self.coords_shape[0] - 1, row * self._board.side + col
+        if not (0 < row < last and 0 < col < last) or place == self._board.characters[0]:
+            return None
+        if self._board.boxes[0, place] or self._board.targets[0, place]:
+            return None
+        walls = self._board.walls.copy()
+        walls[0, place] = wall
+        self._board = replace(self._board, walls=walls)
+        return self._board.observations()[0]
+
+    def true_distances(self) -> np.ndarray | None:
+        """Return the steps to every cell once an action was taken; see `distances_after`.
+
+        None where that would take more than about a second to find out.
+        """
+        distances, exact = distances_after(self._board, QUICK)
+        return distances[0] if exact[0] else None
 
     def save_state(self) -> dict[str, np.ndarray]:
         """Return all that `restore_state` needs to go on from here."""

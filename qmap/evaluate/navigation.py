@@ -105,17 +105,45 @@ def chooser(
     }[way]
 
 
+class Going:
+    """The way to a goal, judged after each step.
+
+    Args:
+        player: where the way begins.
+        goal: row and column in the world.
+        limit: steps after which it is given up.
+
+    Attributes:
+        steps: taken so far.
+        arrived: None while under way; False if the goal was not reached in time, or left the
+            screen, or the episode or the room ended before.
+    """
+
+    def __init__(self, player: Player, goal: tuple[int, int], limit: int) -> None:
+        self.goal = goal
+        self.limit = limit
+        self.steps = 0
+        self.arrived: bool | None = None
+        self._room = player.room
+
+    def judge(self, player: Player) -> None:
+        """Count a step that the player has taken."""
+        self.steps += 1
+        on_screen = 0 <= self.goal[1] - player.window < player.envs.coords_shape[1]
+        if player.room != self._room:
+            self.arrived = False
+        elif tuple(player.place) == self.goal:
+            self.arrived = True
+        elif player.over or not on_screen or self.steps >= self.limit:
+            self.arrived = False
+
+
 def walk(
     player: Player, choose: Callable[[Player], int], goal: tuple[int, int], limit: int
 ) -> int | None:
     """Return the steps to the goal; None if it is not reached in time, or leaves the screen."""
-    room, cols = player.room, player.envs.coords_shape[1]
-    for step in range(1, limit + 1):
+    going = Going(player, goal, limit)
+    while going.arrived is None:
         player.step(choose(player))
-        if player.room != room:
-            return None
-        if tuple(player.place) == goal:
-            return step
-        if player.over or not 0 <= goal[1] - player.window < cols:
-            return None
-    return None
+        going.judge(player)
+    return going.steps if going.arrived else None

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from qmap.agents.acting import OnlineNetworks
 from qmap.agents.exploration import GoalPolicy
 from qmap.agents.means import Means
 from qmap.agents.sight import brightest, near
@@ -144,7 +143,6 @@ class Behavior:
         generator: np.random.Generator,
     ) -> None:
         self.trained = trained
-        self.networks = OnlineNetworks(trained.q_map, trained.dqn)
         self.random = random
         self.policy = GoalPolicy(
             coords_shape,
@@ -161,11 +159,7 @@ class Behavior:
     def act(self, player: Player) -> tuple[int, np.ndarray | None]:
         """Return the action, and the Q-frames (rows, cols, actions), None without a Q-map."""
         uses_q_map, uses_dqn = self.trained.q_map is not None, self.trained.dqn is not None
-        q_frames = greedy = None
-        if uses_q_map or uses_dqn:
-            q_frames, greedy = self.networks.evaluate(
-                player.observation, q_frames=uses_q_map, greedy_actions=uses_dqn
-            )
+        q_frames, greedy = self.trained.look(player.observation)
         self.policy.plan(
             player.view.coords[0],
             random_proba=self.random,
@@ -173,8 +167,7 @@ class Behavior:
             use_q_map=uses_q_map,
             use_dqn=uses_dqn,
         )
-        shown = None if q_frames is None else q_frames[0]
-        return self.policy.act(shown, int(greedy[0]) if uses_dqn else None), shown
+        return self.policy.act(q_frames, greedy), q_frames
 
 
 # From the player before a step, the action and the Q-frames, the step's number and the return.

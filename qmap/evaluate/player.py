@@ -47,6 +47,15 @@ class Player:
         self.over = bool(step.terminals[0] | step.truncations[0])
         return float(step.rewards[0])
 
+    def look_again(self, frames: np.ndarray) -> None:
+        """Go on in a world that was changed from outside, as from the start of an episode.
+
+        Args:
+            frames: (1, height, width, channels) uint8, what it shows now.
+        """
+        self.view = self.view._replace(frames=frames)
+        self._memory.start(np.zeros(1, int), frames, self.view.coords)
+
     @property
     def observation(self) -> np.ndarray:
         """What the agent sees, (1, height, width, channels) uint8."""

@@ -6,13 +6,14 @@ import dataclasses
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gymnasium
 import numpy as np
 
+from qmap.all_goals.config import AllGoalsConfig, MazeConfig, SokobanConfig
 from qmap.config import RunOptions, TrainingConfig
 from qmap.experiment import Experiment
 from qmap.gridworld.config import GridWorldConfig
@@ -27,6 +28,7 @@ from qmap.utils.files import cannot
 from qmap.utils.run_folder import CONFIG
 
 if TYPE_CHECKING:
+    from qmap.agents.acting import OnlineNetworks
     from qmap.agents.dqn import DQNLearner
     from qmap.agents.q_map import QMapLearner
     from qmap.envs.vector import Envs
@@ -37,7 +39,12 @@ GAMES: dict[str, tuple[type[TrainingConfig], MakeExperiment]] = {
     "qmap.train_montezuma": (TrainingConfig, make_montezuma),
     "qmap.train_environment": (EnvironmentConfig, make_environment),
 }
-GRID_WORLD = "qmap.train_gridworld"
+# Trainings that learn goals alone, in worlds of cells.
+CELLS: dict[str, type[RunOptions]] = {
+    "qmap.train_gridworld": GridWorldConfig,
+    "qmap.train_maze": MazeConfig,
+    "qmap.train_sokoban": SokobanConfig,
+}
 
 
 @dataclass(frozen=True)
@@ -90,6 +97,29 @@ class Trained:
     max_goal: int = 30
     on_grid: bool = True
 
+    def look(self, observation: np.ndarray) -> tuple[np.ndarray | None, int | None]:
+        """Return what the networks say of one observation, None for what there is no network of.
+
+        Args:
+            observation: (1, height, width, channels) uint8.
+
+        Returns:
+            Q-frames (rows, cols, actions), and the task's best action.
+        """
+        if self.dqn is None:
+            return None if self.q_map is None else self.q_map.q_frames(observation)[0], None
+        uses_q_map = self.q_map is not None
+        q_frames, greedy = self._networks.evaluate(
+            observation, q_frames=uses_q_map, greedy_actions=True
+        )
+        return q_frames[0] if uses_q_map else None, int(greedy[0])
+
+    @cached_property
+    def _networks(self) -> OnlineNetworks:
+        from qmap.agents.acting import OnlineNetworks
+
+        return OnlineNetworks(self.q_map, self.dqn)
+
 
 def find(path: Path) -> Origin:
     """Read what a checkpoint belongs to: RUN/tensorflow/step_N.ckpt to RUN/config.json.
@@ -104,10 +134,7 @@ def find(path: Path) -> Origin:
         config = json.loads(told.read_text(encoding="utf-8"))
         program, options = config["program"], dict(config["options"])
         step = int(path.stem.removeprefix("step_"))
-        if program == GRID_WORLD:
-            made: RunOptions = GridWorldConfig(**options)
-        else:
-            made = GAMES[program][0](**options)
+        made = (CELLS.get(program) or GAMES[program][0])(**options)
     except OSError as error:
         raise cannot("read", told, error) from error
     except (ValueError, KeyError, TypeError) as error:
@@ -115,11 +142,21 @@ def find(path: Path) -> Origin:
             f"{told} does not say what {path.name} is ({error!r}); expected the folder of a run "
             "of this version, and in it tensorflow/step_N.ckpt"
         ) from error
-    if program == GRID_WORLD:
-        name = f"gridworld_{made.train_level}"
-        return Origin(path, step, made, name, partial(_grid_world, made.train_level))
-    experiment = GAMES[program][1](made)
-    return Origin(path, step, made, experiment.name, experiment.make_env, experiment.dqn)
+    return origin_of(path, step, made)
+
+
+def origin_of(path: Path, step: int, config: RunOptions) -> Origin:
+    """Return what a checkpoint of a run with these options belongs to.
+
+    Raises:
+        UserError: there is no such world here.
+    """
+    if isinstance(config, tuple(CELLS.values())):
+        name, make_env = _world_of_cells(config)
+        return Origin(path, step, config, name, make_env)
+    make_experiment = next(make for kind, make in GAMES.values() if type(config) is kind)
+    experiment = make_experiment(config)
+    return Origin(path, step, config, experiment.name, experiment.make_env, experiment.dqn)
 
 
 def load(origin: Origin, envs: Envs) -> Trained:
@@ -128,13 +165,15 @@ def load(origin: Origin, envs: Envs) -> Trained:
     Raises:
         UserError: it is damaged or does not fit.
     """
+    from qmap.all_goals.training import learner_of
     from qmap.gridworld.training import make_learner
     from qmap.make_agent import make_agent
 
     loaded = checkpoint.load(origin.path, "checkpoint")
     with checkpoint.fitting(str(origin.path), loaded):
-        if isinstance(origin.config, GridWorldConfig):
-            learner = make_learner(origin.config)
+        if isinstance(origin.config, (GridWorldConfig, AllGoalsConfig)):
+            cells = isinstance(origin.config, GridWorldConfig)
+            learner = (make_learner if cells else learner_of)(origin.config)
             learner.restore_weights(loaded[learner.name])
             return Trained(learner, None, origin.config.gamma)
         # What was trained on is not needed: only the networks are.
@@ -171,10 +210,21 @@ def true_steps(level: str, place: np.ndarray) -> np.ndarray:
     return np.where(distances < UNREACHABLE, distances + 1.0, np.inf)
 
 
-def _grid_world(level: str) -> gymnasium.Env:
-    return gymnasium.make(
-        "qmap.envs:qmap/GridWorld-v0",
-        level=level,
+def _world_of_cells(config: RunOptions) -> tuple[str, Callable[[], gymnasium.Env]]:
+    """Return the name of a world of cells and what makes it."""
+    if isinstance(config, GridWorldConfig):
+        name, world = f"gridworld_{config.train_level}", "GridWorld"
+        options: dict[str, Any] = {"level": config.train_level}
+    elif isinstance(config, MazeConfig):
+        name, world = f"maze-{config.size}", "Maze"
+        options = {"size": config.size, "open_walls": config.open_walls}
+    else:
+        name, world = f"sokoban-{config.size}-{config.boxes}", "Sokoban"
+        options = {"size": config.size, "boxes": config.boxes, "goals": config.goals}
+    return name, partial(
+        gymnasium.make,
+        f"qmap.envs:qmap/{world}-v0",
         render_mode="rgb_array",
         disable_env_checker=True,
+        **options,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -31,7 +32,7 @@ class Comparison(NamedTuple):
 
 
 class Comparisons:
-    """Logs errors, draws strips, shows them in the window.
+    """Logs errors, draws strips, shows them in the window and to who watches.
 
     Args:
         run: it has been resumed.
@@ -50,8 +51,9 @@ class Comparisons:
             comparisons: one for each name, in the same order.
         """
         run, drawn, strips = self.run, is_drawn(number), []
+        watched = run.newest_picture.due()
         for name, loss, observations, true, learned in comparisons:
-            if drawn or run.window is not None:
+            if drawn or watched or run.window is not None:
                 title = f"{name}, {run.step:,} transitions, mean squared error {loss:.4f}"
                 strips.append(draw_strip(title, observations, true, learned))
                 if drawn:
@@ -63,6 +65,8 @@ class Comparisons:
             run.show(", ".join(f"{each.name} {each.loss:.4f}" for each in comparisons))
         if run.window is not None:
             run.window.show(_stacked(strips))
+        if watched:
+            run.newest_picture.show(partial(_stacked, strips))
 
 
 def is_drawn(number: int) -> bool:

@@ -79,7 +79,7 @@ def gather(jobs: Sequence[Job]) -> Results:
         finished, there = counts[world].get(agent, (0, 0))
         counts[world][agent] = finished + ((finished_at(run) or 0) >= job.last_step), there + 1
         logs[world][agent].append(found := _logs(run))
-        for measure, value in _values(found):
+        for measure, value in values_of_logs(found):
             kept = measures.setdefault(measure.name, measure)
             kept.values[world][agent].append(value)
     return Results(list(measures.values()), logs, counts)
@@ -124,8 +124,8 @@ def _logs(run: Path) -> dict[str, pd.DataFrame]:
     return found
 
 
-def _values(logs: dict[str, pd.DataFrame]) -> list[tuple[Measure, float]]:
-    """Return what is measured in a run, and the values."""
+def values_of_logs(logs: dict[str, pd.DataFrame]) -> list[tuple[Measure, float]]:
+    """Return what is measured in a run's logs, and the values, which are finite."""
     found = []
     log, column = RETURN
     if log in logs and column in logs[log]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from contextlib import suppress
@@ -34,10 +35,17 @@ class Progress:
             run: its folder, None before it begins.
             now: the time in seconds.
         """
+        self.note({path.stem: last_row(path) for path in run.glob("*.csv")} if run else {}, now)
+
+    def note(self, rows: dict[str, dict[str, float] | None], now: float | None = None) -> None:
+        """Take the last rows of the logs, by the names of these; see `look`."""
         now = time.monotonic() if now is None else now
-        rows = {path.stem: last_row(path) or {} for path in run.glob("*.csv")} if run else {}
-        # Tables that are no logs are there, too.
-        step = max((int(row["steps"]) for row in rows.values() if "steps" in row), default=0)
+        counted = [
+            row["steps"]
+            for row in rows.values()
+            if row and math.isfinite(row.get("steps", math.nan))
+        ]
+        step = int(max(counted, default=0))
         for log, column in SCORES:
             if row := rows.get(log):
                 self.score = row[column] if column in row else list(row.values())[1]
@@ -65,7 +73,7 @@ class Progress:
 def last_row(path: Path) -> dict[str, float] | None:
     """Return the last whole row of a log by the names of its columns, None if there is none."""
     with suppress(OSError, ValueError, IndexError), open(path, "rb") as file:
-        names = file.readline().decode().strip().split(",")
+        names = file.readline(END).decode().strip().split(",")
         start = file.tell()
         file.seek(max(start, file.seek(0, 2) - END))
         # What follows the last end of a line is not whole yet.

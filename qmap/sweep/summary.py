@@ -17,7 +17,8 @@ from qmap.sweep.job import Job
 from qmap.sweep.measures import Measure, Results, arrays, gather
 from qmap.utils import curves
 from qmap.utils.files import atomic_file
-from qmap.utils.plot import POINTS, PlotOptions, drawing, finish
+from qmap.utils.panels import POINTS
+from qmap.utils.plot import PlotOptions, drawing, finish
 from qmap.utils.plot_runs import RunPainter
 
 PERCENT = 95.0

@@ -3,12 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+if TYPE_CHECKING:
+    from qmap.utils.plot import PlotOptions
+
 FEWEST_FOR_IQM = 5  # runs of which something is left when a quarter is cut off at either end
 RESAMPLES = 1000
+EXTREMES = "extremes"
+
+
+@dataclass(frozen=True)
+class Band:
+    """How sure the middle of several runs is: (points,) ends, and what they are."""
+
+    low: np.ndarray
+    high: np.ndarray
+    label: str
+
+
+@dataclass(frozen=True)
+class Average:
+    """Several runs in one line.
+
+    Attributes:
+        middle: (points,) the mean over the runs that are left, or the interquartile mean.
+        everywhere: (points,) bool, where all runs have a value.
+        bands: around the middle; NaN where not all runs have a value.
+    """
+
+    middle: np.ndarray
+    everywhere: np.ndarray
+    bands: list[Band]
 
 
 def common_curves(
@@ -39,9 +69,58 @@ def common_curves(
     return np.array(curves).reshape(-1, len(steps))
 
 
+def on_line(at: np.ndarray, steps: np.ndarray, line: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return where marks at some steps are on a line, (points,) at common steps.
+
+    Of marks that are closer than the line's points, which could not be told apart, one is kept.
+
+    Returns:
+        Steps and values, none if the line has no value.
+    """
+    known = np.isfinite(line)
+    if not known.any():
+        return np.array([]), np.array([])
+    spacing = steps[1] - steps[0]
+    at = np.unique(np.round(at / spacing)) * spacing
+    return at, np.interp(at, steps[known], line[known])
+
+
 def with_data(curves: np.ndarray) -> np.ndarray:
     """Return the curves, (runs, points), that have a value anywhere."""
     return curves[np.isfinite(curves).any(axis=1)]
+
+
+def average(values: np.ndarray, options: PlotOptions) -> Average:
+    """Return what is in the middle of runs, (runs, points), each with a value anywhere."""
+    everywhere = np.isfinite(values).all(axis=0)
+    by_iqm = options.uses_iqm(len(values))
+    middle = interquartile_mean(values) if by_iqm else mean_of_those_left(values)
+    known = np.where(everywhere, values, np.nan)
+    return Average(middle, everywhere, _bands(known, options) if len(values) > 1 else [])
+
+
+def mean_of_those_left(values: np.ndarray) -> np.ndarray:
+    """Return the mean over the runs, (runs, points), that have a value; NaN where none has."""
+    known = np.isfinite(values)
+    with np.errstate(invalid="ignore"):
+        return np.where(known, values, 0).sum(axis=0) / known.sum(axis=0)
+
+
+def _bands(values: np.ndarray, options: PlotOptions) -> list[Band]:
+    percent = options.interval or 95
+    if options.uses_iqm(len(values)):
+        ends = bootstrap_interval(values, percent)
+        return [Band(*ends, f"IQM, {percent:g}% bootstrap")]
+    if options.interval or options.iqm:
+        ends = student_interval(values, percent)
+        return [Band(*ends, f"mean, {percent:g}% Student's t")]
+    bands = []
+    if options.extrema:
+        bands.append(Band(values.min(axis=0), values.max(axis=0), EXTREMES))
+    if options.std:
+        mean, std = values.mean(axis=0), values.std(axis=0)
+        bands.append(Band(mean - std, mean + std, "standard deviation"))
+    return bands
 
 
 def student_interval(values: np.ndarray, percent: float) -> tuple[np.ndarray, np.ndarray]:

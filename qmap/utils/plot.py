@@ -30,41 +30,13 @@ from qmap.utils import curves
 from qmap.utils.command_line import option, parse, run
 from qmap.utils.errors import UserError
 from qmap.utils.files import atomic_file
+from qmap.utils.panels import MARKS, panels_of, title
 from qmap.utils.plot_runs import RunPainter, shades
 from qmap.utils.run_logs import Agents, read_logs
 
-POINTS, MOST_POINTS, MOST_PANELS = 400, 10_000, 24
 MOST_IN_A_COLUMN = 4  # panels
 LEGEND_CHARACTERS = 85  # that fit beside each other below one column of panels
 MOST_SEEDS = 12  # that a legend names one by one
-# Rows of each log that are averaged unless --window is given: 100 episodes, 1,000 steps.
-WINDOWS = {"score": 100, "exploration": 10, "learning": 10}
-MARKS = ("completed", "unfinished")
-TITLES = {
-    "undiscounted return": "Undiscounted return",
-    "discounted return": "Discounted return",
-    "episode length": "Episode length (agent steps)",
-    "current exploration": "Exploratory actions (share)",
-    "planned exploration": "Planned exploratory actions (share)",
-    "random actions": "Random actions (share)",
-    "goal actions": "Goal actions (share)",
-    "greedy actions": "Greedy actions (share)",
-    "dqn loss": "Loss of the DQN",
-    "q-map loss": "Loss of the Q-map",
-    "dqn error": "Absolute temporal-difference error of the DQN",
-    "q-map error": "Absolute temporal-difference error of the Q-map",
-    "mean best q": "Best Q-value of a cell, mean over the screen",
-    "goals reached": "Goals reached in time (share)",
-    "believed steps": "Believed steps to a goal",
-    "taken steps": "Steps to a goal",
-    "steps per second": "Steps per second",
-    "start": "Start (step of the demonstration)",
-}
-# Drawn dashed in the panel of another column, under a name in the legend.
-COMPANIONS = {
-    "current exploration": ("planned exploration", "planned"),
-    "taken steps": ("believed steps", "believed"),
-}
 STYLE = {
     "font.size": 9,
     "axes.titlesize": 9,
@@ -190,24 +162,14 @@ def draw_figure(
         marks: the runs' `completed` and `unfinished` episodes, for the figure of scores.
     """
     marks = marks or {}
-    logs = [log for runs in agents.values() for log in runs.values()]
-    columns = list(dict.fromkeys(column for log in logs for column in log.columns[1:]))
-    companions = {COMPANIONS[column] for column in columns if column in COMPANIONS}
-    companions = {column: label for column, label in companions if column in columns}
-    panels = [column for column in columns if column not in companions][:MOST_PANELS]
-    marked = [
-        log for by_agent in marks.values() for runs in by_agent.values() for log in runs.values()
-    ]
-    last = max(float(log["steps"].max()) for log in logs + marked if len(log))
-    spacing = max(options.freq or last / POINTS, last / MOST_POINTS, 1e-9)
-    steps = np.arange(np.ceil(last / spacing) + 2) * spacing
-    window = options.window or WINDOWS.get(name, 1)
-    across = 1 if len(panels) <= MOST_IN_A_COLUMN else 2
-    down = -(-len(panels) // across)
+    panels = panels_of(name, agents, options, marks.values())
+    columns, steps = panels.columns, panels.steps
+    across = 1 if len(columns) <= MOST_IN_A_COLUMN else 2
+    down = -(-len(columns) // across)
     with drawing():
         figure = Figure(figsize=(1.6 + 4.8 * across, 0.9 + 2.0 * down), layout="constrained")
         axes = np.atleast_1d(figure.subplots(down, across, sharex=True)).ravel()
-        for axis in axes[len(panels) :]:
+        for axis in axes[len(columns) :]:
             axis.remove()
         names = short_names(agents)
         handles: list[Artist] = []
@@ -220,22 +182,22 @@ def draw_figure(
             look = painter.look
             handles += _seed_handles(label, runs, look) if seeds else [_handle(label, runs, look)]
             completed, unfinished = (marks.get(mark, {}).get(agent, {}) for mark in MARKS)
-            for axis, column in zip(axes, panels, strict=False):
-                values = curves.common_curves(runs.values(), column, steps, window)
+            for axis, column in zip(axes, columns, strict=False):
+                values = curves.common_curves(runs.values(), column, steps, panels.window)
                 lines = painter.runs(axis, steps, values)
                 if column == "undiscounted return":
                     painter.completed(axis, steps, lines, list(runs), completed)
                 painter.unfinished(axis, column, unfinished)
-                companion, word = COMPANIONS.get(column, (None, None))
-                if companion in columns:
-                    values = curves.common_curves(runs.values(), companion, steps, window)
+                if column in panels.companions:
+                    companion, word = panels.companions[column]
+                    values = curves.common_curves(runs.values(), companion, steps, panels.window)
                     painter.companion(axis, steps, values, word)
-        for axis, column in zip(axes, panels, strict=False):
-            finish(axis, _title(name, column), options)
-        for axis in axes[max(len(panels) - across, 0) : len(panels)]:
-            axis.set_xlabel("Training steps" if name == "ground_truth_loss" else "Agent steps")
+        for axis, column in zip(axes, columns, strict=False):
+            finish(axis, title(name, column), options)
+        for axis in axes[max(len(columns) - across, 0) : len(columns)]:
+            axis.set_xlabel(panels.unit)
             axis.xaxis.set_tick_params(labelbottom=True)
-        axes[0].set_xlim(0, 1.01 * (options.max_step or last or 1))
+        axes[0].set_xlim(0, 1.01 * (options.max_step or panels.last or 1))
         figure.suptitle(_printable(environment), fontsize=10, fontweight="bold")
         for text, note in notes.items():
             note.set_label(text)
@@ -287,9 +249,9 @@ def _seed_handles(
         yield Line2D([], [], label=text, **{**look, "color": shade})
 
 
-def finish(axis: Axes, title: str, options: PlotOptions) -> None:
+def finish(axis: Axes, heading: str, options: PlotOptions) -> None:
     """Give a panel, in which everything is drawn, its title, limits and ticks."""
-    axis.set_title(title, loc="left")
+    axis.set_title(heading, loc="left")
     axis.margins(x=0)
     positive = any((np.asarray(line.get_ydata()) > 0).any() for line in axis.lines)
     if options.logscale and positive:
@@ -299,7 +261,7 @@ def finish(axis: Axes, title: str, options: PlotOptions) -> None:
         axis.yaxis.set_minor_formatter(NullFormatter())
     else:
         axis.yaxis.set_major_locator(MaxNLocator(5))
-        if "(share)" in title:
+        if "(share)" in heading:
             axis.set_ylim(-0.03, 1.03)
     axis.xaxis.set_major_formatter(FuncFormatter(_short))
     axis.yaxis.set_major_formatter(FuncFormatter(_short))
@@ -307,14 +269,6 @@ def finish(axis: Axes, title: str, options: PlotOptions) -> None:
         axis.set_ylim(bottom=options.mini)
     if options.maxi is not None:
         axis.set_ylim(top=options.maxi)
-
-
-def _title(name: str, column: str) -> str:
-    if name == "ground_truth_loss":
-        return f"Mean squared error to the ground truth, {column}"
-    if name == "demonstration" and column.startswith("success"):
-        return f"{column.capitalize()} (share)"
-    return TITLES.get(column) or column[:1].upper() + column[1:]
 
 
 @contextmanager

@@ -43,7 +43,7 @@ class RunPainter:
     def companion(self, axis: Axes, steps: np.ndarray, values: np.ndarray, label: str) -> None:
         """Draw the mean of another column, (runs, points), finely dashed."""
         dashes = {"dashes": (2, 2), "lw": 0.9}
-        axis.plot(steps, np.nanmean(values, axis=0), color=self.look["color"], **dashes)
+        axis.plot(steps, curves.mean_of_those_left(values), color=self.look["color"], **dashes)
         self.notes[label] = Line2D([], [], color=GRAY, **dashes)
 
     def runs(
@@ -75,39 +75,21 @@ class RunPainter:
         values = curves.with_data(values)
         if not len(values):
             return np.full((1, len(steps)), np.nan)
-        everywhere = np.isfinite(values).all(axis=0)
-        by_iqm = self.options.uses_iqm(len(values))
-        middle = curves.interquartile_mean(values) if by_iqm else np.nanmean(values, axis=0)
-        if len(values) > 1:
-            self._bands(axis, steps, np.where(everywhere, values, np.nan))
+        average = curves.average(values, self.options)
+        middle, everywhere = average.middle, average.everywhere
+        for band in average.bands:
+            alpha = 0.10 if band.label == curves.EXTREMES else 0.22
+            color = self.look["color"]
+            axis.fill_between(steps, band.low, band.high, color=color, alpha=alpha, lw=0)
+            self.notes[band.label] = Patch(color=GRAY, alpha=alpha, lw=0)
         axis.plot(steps, np.where(everywhere, middle, np.nan), lw=1.5, **look)
         # One point more on either side, so that the thin line meets the other.
         near = np.convolve(~everywhere, np.ones(3), "same") > 0
+        by_iqm = self.options.uses_iqm(len(values))
         if not by_iqm and np.isfinite(middle[~everywhere]).any():
             axis.plot(steps, np.where(near, middle, np.nan), lw=0.6, **look)
             self.notes["not all of the runs"] = Line2D([], [], color=GRAY, lw=0.6)
         return middle[None]
-
-    def _bands(self, axis: Axes, steps: np.ndarray, values: np.ndarray) -> None:
-        percent = self.options.interval or 95
-        mean = values.mean(axis=0)
-        bands = []
-        if self.options.uses_iqm(len(values)):
-            bands = [
-                (curves.bootstrap_interval(values, percent), 0.22, f"IQM, {percent:g}% bootstrap")
-            ]
-        elif self.options.interval or self.options.iqm:
-            interval = curves.student_interval(values, percent)
-            bands = [(interval, 0.22, f"mean, {percent:g}% Student's t")]
-        else:
-            if self.options.extrema:
-                bands.append(((values.min(axis=0), values.max(axis=0)), 0.10, "extremes"))
-            if self.options.std:
-                std = values.std(axis=0)
-                bands.append(((mean - std, mean + std), 0.22, "standard deviation"))
-        for (low, high), alpha, label in bands:
-            axis.fill_between(steps, low, high, color=self.look["color"], alpha=alpha, lw=0)
-            self.notes[label] = Patch(color=GRAY, alpha=alpha, lw=0)
 
     def completed(
         self,
@@ -128,14 +110,10 @@ class RunPainter:
         """
         style = {"linestyle": "", "marker": "|", "markersize": 8, "markeredgewidth": 0.8}
         colors = shades(self.look["color"], len(drawn))
-        spacing = steps[1] - steps[0]
         for name, log in completed.items():
             line = runs.index(name) if name in runs and len(drawn) > 1 else 0
-            known = np.isfinite(drawn[line])
-            if known.any():
-                # Ticks closer than points of the curve could not be told apart.
-                at = np.unique(np.round(log["steps"].to_numpy() / spacing)) * spacing
-                heights = np.interp(at, steps[known], drawn[line][known])
+            at, heights = curves.on_line(log["steps"].to_numpy(), steps, drawn[line])
+            if len(at):
                 axis.plot(at, heights, color=colors[line], **style)
                 self.notes["completed the level"] = Line2D([], [], color=GRAY, **style)
 

@@ -15,10 +15,12 @@ from filelock import FileLock, Timeout
 
 from qmap.utils.errors import UserError
 from qmap.utils.files import atomic_file, cannot
+from qmap.utils.owner import remove_owner, write_owner
 
 CONFIG = "config.json"
 FINISHED = "finished"
 LOCK = ".lock"
+GLANCE = 0.2  # seconds that another process may look whether the folder is in use
 
 
 class RunFolder:
@@ -39,7 +41,7 @@ class RunFolder:
         self.program = program
         self._lock = FileLock(path / LOCK)
         try:
-            self._lock.acquire(timeout=0)
+            self._lock.acquire(timeout=GLANCE)
         except Timeout:
             raise UserError(
                 f"another process is training in {path}; wait for it or stop it first"
@@ -49,6 +51,8 @@ class RunFolder:
         with suppress(OSError):
             for part in (*path.glob(".*.part"), *path.glob("*/.*.part")):
                 part.unlink()
+        with suppress(UserError):  # only who wants to stop it from elsewhere needs it
+            write_owner(path)
 
     @classmethod
     def create(cls, parent: Path, seed: int, program: str) -> RunFolder:
@@ -112,13 +116,19 @@ class RunFolder:
         with atomic_file(self.path / FINISHED) as file:
             file.write(f"{step}\n".encode())
 
+    def leave(self) -> None:
+        """Note that the process leaves the folder in good order, whether or not it is finished."""
+        remove_owner(self.path)
+
     def release(self) -> None:
         """Let other processes have the folder."""
         self._lock.release()
 
 
 def in_use(folder: Path) -> bool:
-    """Tell whether a process is training in `folder`."""
+    """Tell whether a process is training in `folder`; nothing is written there."""
+    if not (folder / LOCK).exists():
+        return False
     lock = FileLock(folder / LOCK)
     try:
         lock.acquire(timeout=0)
@@ -143,15 +153,27 @@ def read_config(folder: Path, program: str) -> dict[str, Any]:
         UserError: there are none, or they are of another program.
     """
     path = folder / CONFIG
+    found, options = read_json(path)
+    if found != program:
+        raise UserError(f"{path} is of {found}, expected {program}: resume it with that")
+    return options
+
+
+def read_json(path: Path) -> tuple[str, dict[str, Any]]:
+    """Return the program whose run it is, and its options, from a config.json.
+
+    Raises:
+        UserError: it cannot be read, or is something else.
+    """
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
         found, options = config["program"], dict(config["options"])
+        if not isinstance(found, str):
+            raise TypeError(found)
+        return found, options
     except OSError as error:
         raise cannot("read", path, error) from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(
             f"{path} is damaged ({type(error).__name__}); expected the options of a run"
         ) from error
-    if found != program:
-        raise UserError(f"{path} is of {found}, expected {program}: resume it with that")
-    return options

@@ -76,7 +76,15 @@ def read_log(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise ValueError("not a file")
     content = path.read_bytes()
-    content = content[: content.rfind(b"\n") + 1]
+    return parsed(content[: content.rfind(b"\n") + 1])
+
+
+def parsed(content: bytes) -> pd.DataFrame:
+    """Return whole lines as `read_log` does.
+
+    Raises:
+        ValueError: they are not a table of numbers whose first column is steps.
+    """
     if not content.strip():
         return pd.DataFrame({"steps": []})
     with warnings.catch_warnings():

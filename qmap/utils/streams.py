@@ -33,6 +33,7 @@ CONSUMERS = (
     "baselines",
     "process",
     "global",
+    "page",
 )
 
 

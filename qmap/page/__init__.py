@@ -1,0 +1,15 @@
+"""A page in the browser: play with trained agents, watch runs that train, compare results.
+
+| file | what it is |
+|---|---|
+| `__main__.py` | the command line |
+| `server.py` | the application: the tabs, the page's own files, the files of the results |
+| `guard.py` | who may use it: token, host, origin, and the headers of every answer |
+| `results.py` | the one folder that can be reached from outside, and the runs in it |
+| `channel.py`, `messages.py` | a page's socket, and the check of what comes in through it |
+| `play.py`, `watch.py`, `compare.py` | the tabs |
+| `run_reader.py` | a run as it is now: its state, logs, videos, maps |
+| `run_pictures.py` | its newest picture and its maps of visits, for a browser |
+| `figures.py` | the figures of its logs as numbers, for the page to draw |
+| `static/` | the page: plain HTML, CSS and JavaScript, a module a tab |
+"""

@@ -1,0 +1,94 @@
+"""What drives the agent where nobody has pointed anywhere and no key is pressed."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from qmap.agents.exploration import ExplorationBalance, GoalPolicy
+from qmap.agents.means import Means
+from qmap.agents.schedules import linear
+from qmap.config import TrainingConfig
+from qmap.evaluate.player import Player
+from qmap.evaluate.trained import Origin, Trained
+
+NOTHING, GOALS, TASK, POLICY = "nothing", "goals", "task", "policy"
+DRIVERS = (NOTHING, GOALS, TASK, POLICY)
+
+
+class Choice(NamedTuple):
+    """An action and what kind of step it is (see `qmap.agents.exploration.Kind`)."""
+
+    action: int
+    kind: str
+
+
+def drivers_of(origin: Origin, trained: Trained) -> list[str]:
+    """Return what can drive the agent of a checkpoint."""
+    found = [NOTHING]
+    found += [GOALS] * (trained.q_map is not None)
+    found += [TASK] * (trained.dqn is not None)
+    found += [POLICY] * isinstance(origin.config, TrainingConfig)
+    return found
+
+
+class TrainingPolicy:
+    """Acts as the training did when it wrote the checkpoint.
+
+    Random steps are as likely as they were then. How often goals were chosen is not in a
+    checkpoint: it begins at each time that there is none, and settles in some thousand steps where
+    the share of exploring steps is the planned one, as in training.
+
+    Args:
+        origin: the checkpoint, of a training with a task.
+        trained: its networks.
+        coords_shape: (rows, cols) of the goal grid.
+        n_actions: number of actions.
+        generator: source of random numbers.
+    """
+
+    def __init__(
+        self,
+        origin: Origin,
+        trained: Trained,
+        coords_shape: tuple[int, int],
+        n_actions: int,
+        generator: np.random.Generator,
+    ) -> None:
+        config, step = origin.config, origin.step
+        self._trained = trained
+        self._uses_q_map = trained.q_map is not None and step >= 2 * config.learning_starts
+        self._planned = 1.0
+        if trained.dqn is not None:
+            first, last = config.first_exploration, config.last_exploration
+            self._planned = linear(step, config.steps, first, last)
+        self._random = self._planned
+        if self._uses_q_map:
+            self._random = linear(step, config.steps, config.first_random, config.last_random)
+        self._balance = ExplorationBalance()
+        self.policy = GoalPolicy(
+            coords_shape,
+            n_actions,
+            gamma=trained.gamma,
+            min_steps=config.min_goal,
+            max_steps=config.max_goal,
+            greedy_bias=config.greedy_bias,
+            timer_bonus=config.timer_bonus,
+            generator=generator,
+            means=Means(),
+        )
+
+    def act(self, player: Player, q_frames: np.ndarray | None, greedy: int | None) -> Choice:
+        """Choose, given what the networks say of what the player sees."""
+        self.policy.plan(
+            player.view.coords[0],
+            random_proba=self._random,
+            goal_proba=self._balance.goal_proba,
+            use_q_map=self._uses_q_map,
+            use_dqn=self._trained.dqn is not None,
+        )
+        action = self.policy.act(q_frames, greedy)
+        self._balance.count(self.policy.kind)
+        self._balance.adjust(self._planned)
+        return Choice(action, self.policy.kind.value)

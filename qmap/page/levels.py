@@ -1,0 +1,32 @@
+"""The levels that a checkpoint can be tried on."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from qmap.envs.games import GAMES
+from qmap.envs.gridworld_level import shipped_levels
+from qmap.evaluate.trained import Origin, origin_of
+from qmap.gridworld.config import GridWorldConfig
+from qmap.train_mario import MarioConfig
+
+
+def levels(origin: Origin) -> tuple[list[str], str]:
+    """Return the names of all levels and of the one that was trained on; none, "" without any."""
+    config = origin.config
+    if isinstance(config, MarioConfig):
+        return list(GAMES[config.game].levels), config.level
+    if isinstance(config, GridWorldConfig):
+        return [*dict.fromkeys([config.train_level, *shipped_levels()])], config.train_level
+    return [], ""
+
+
+def on_level(origin: Origin, level: str) -> Origin:
+    """Return the same checkpoint on another level, one of `levels`.
+
+    Raises:
+        UserError: it cannot be used.
+    """
+    field = "level" if isinstance(origin.config, MarioConfig) else "train_level"
+    config = dataclasses.replace(origin.config, **{field: level})
+    return origin_of(origin.path, origin.step, config)

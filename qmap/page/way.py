@@ -1,0 +1,49 @@
+"""The way that a Q-map believes in: what lies between the character and a goal."""
+
+from __future__ import annotations
+
+import numpy as np
+
+FARTHEST = 3  # cells that a step may cross: jumps and falls pass several
+
+
+def way_to(steps: np.ndarray, place: tuple[int, int], goal: tuple[int, int]) -> np.ndarray:
+    """Return the way from a place to a goal, as the steps to all cells tell.
+
+    It is found from its end: from the goal to the nearby cell that is fewest steps away, and so on,
+    until no nearby cell is nearer. Cells beside each other come first, then those farther off.
+
+    Args:
+        steps: (rows, cols), how many steps away each cell is believed to be.
+        place: row and column of the character on the screen.
+        goal: of the goal.
+
+    Returns:
+        (n, 2) int, cells from `place` to `goal`, each as far away as the next one or nearer.
+    """
+    way = [goal]
+    while way[-1] != place and (nearer := _nearer(steps, way[-1], place)) is not None:
+        way.append(nearer)
+    if way[-1] != place:
+        way.append(place)
+    return np.array(way[::-1])
+
+
+def _nearer(
+    steps: np.ndarray, cell: tuple[int, int], place: tuple[int, int]
+) -> tuple[int, int] | None:
+    """Return the cell near `cell` that is fewest steps away, None if none is nearer than it."""
+    row, col = cell
+    for reach in range(1, FARTHEST + 1):
+        top, left = max(row - reach, 0), max(col - reach, 0)
+        around = steps[top : row + reach + 1, left : col + reach + 1]
+        rows, cols = np.indices(around.shape)
+        rows, cols = rows + top, cols + left
+        if abs(place[0] - row) <= reach and abs(place[1] - col) <= reach:
+            return place
+        # Of equally near cells the one straight ahead, not around a corner.
+        aside = np.abs(rows - row) + np.abs(cols - col)
+        best = np.lexsort((aside.ravel(), around.ravel()))[0]
+        if around.flat[best] < steps[cell]:
+            return int(rows.flat[best]), int(cols.flat[best])
+    return None

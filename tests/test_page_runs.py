@@ -1,0 +1,444 @@
+"""Runs as the page reads them: while they are written, after they broke, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import numpy as np
+import pytest
+from asgi import Answer, Page, ask
+
+pytest.importorskip("starlette", reason="starlette is not installed: pip install -e '.[test]'")
+
+from qmap.page.compare import WAYS, Comparison
+from qmap.page.figures import figures
+from qmap.page.results import Results
+from qmap.page.run_pictures import Maps, NewestPictures
+from qmap.page.run_reader import Readers, RunReader
+from qmap.page.server import make_app
+from qmap.page.watch import stop
+from qmap.sweep.measures import CELLS
+from qmap.utils import plot
+from qmap.utils.csv_logger import CSVLogger
+from qmap.utils.errors import UserError
+from qmap.utils.image_file import write_image
+from qmap.utils.newest_picture import PICTURE
+from qmap.utils.owner import OWNER
+from qmap.utils.run_folder import FINISHED, RunFolder
+from qmap.utils.run_logs import read_logs
+from qmap.utils.visits import Visits
+
+SECRET = "a secret that is 1,2,3"
+
+
+def make_run(
+    results: Path,
+    seed: int = 0,
+    agent: str = "q-map+dqn",
+    rows: int = 20,
+    environment: str = "maze",
+) -> Path:
+    """A run as a training leaves it: finished."""
+    folder = results / environment / agent / f"seed-{seed}_2026-01-01_00-00-0{seed}"
+    folder.mkdir(parents=True)
+    options = {"steps": 10 * rows + 100, "stop_at": 10 * rows, "seed": seed, "path": "somewhere"}
+    config = {"program": "qmap.train_maze", "options": options}
+    (folder / "config.json").write_text(json.dumps(config))
+    random = np.random.default_rng(seed)
+    names = ("steps", "undiscounted return", "episode length")
+    with CSVLogger(folder / "score.csv", names) as log:
+        for row in range(1, rows + 1):
+            log.write(10 * row, row + random.normal(), 10)
+    with CSVLogger(
+        folder / "exploration.csv", ("steps", "planned exploration", "current exploration")
+    ) as log:
+        for row in range(1, rows + 1):
+            log.write(10 * row, 1 - row / rows, random.random())
+    (folder / FINISHED).write_text(f"{10 * rows}\n")
+    (folder / ".lock").touch()
+    return folder
+
+
+def reader_of(results: Path, run: Path) -> RunReader:
+    return Readers(Results.of(results)).of(run.relative_to(results).as_posix())
+
+
+def test_a_run_says_how_it_is_doing(tmp_path: Path) -> None:
+    run = make_run(tmp_path, seed=3)
+    state = reader_of(tmp_path, run).state()
+    assert (state["environment"], state["agent"], state["seed"]) == ("maze", "q-map+dqn", 3)
+    assert (state["state"], state["step"], state["last"]) == ("finished", 200, 200)
+    assert state["resume"] is None
+    assert state["problem"] is None
+    assert json.dumps(state)
+
+
+def test_the_state_is_that_of_the_folder(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    reader = reader_of(tmp_path, run)
+    (run / FINISHED).unlink()
+    assert reader.state()["state"] == "stopped"
+    assert reader.state()["resume"] == f"python -m qmap.train_maze --resume {run}"
+    folder = RunFolder(run, "qmap.train_maze")
+    assert reader.state()["state"] == "training"
+    assert reader.state()["resume"] is None
+    folder.release()
+    assert reader.state()["state"] == "crashed", "it did not take its leave"
+    folder = RunFolder(run, "qmap.train_maze")
+    folder.finish(200)
+    folder.leave()
+    folder.release()
+    assert reader.state()["state"] == "finished"
+    # It was resumed with a later end, and stopped before that.
+    (run / "score.csv").open("a").write("210,1,1\n")
+    assert reader.state()["state"] == "stopped"
+    assert reader.state()["last"] == 300
+    (run / "score.csv").open("a").write("300,1,1\n")
+    assert reader.state()["state"] == "finished", "by a version that did not say so"
+
+
+def test_the_steps_grow_and_a_torn_line_waits(tmp_path: Path) -> None:
+    run = make_run(tmp_path, rows=2)
+    reader = reader_of(tmp_path, run)
+    assert reader.state()["step"] == 20
+    with open(run / "score.csv", "a") as file:
+        file.write("30,5,1")
+        file.flush()
+        assert reader.state()["step"] == 20
+        assert len(reader.tables()["score"]) == 2
+        file.write("0\n")
+        file.flush()
+        assert reader.state()["step"] == 30
+        assert reader.tables()["score"]["episode length"].tolist() == [10, 10, 10]
+
+
+def test_a_run_that_vanishes_is_one_line_and_may_come_back(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    name = run.relative_to(tmp_path).as_posix()
+    readers = Readers(Results.of(tmp_path))
+    reader = readers.of(name)
+    run.rename(tmp_path / "elsewhere")
+    asked = (reader.state, reader.tables, reader.videos, reader.strips)
+    for each in (*asked, lambda: readers.of(name)):
+        with pytest.raises(UserError, match="no such run"):
+            each()
+    (tmp_path / "elsewhere").rename(run)
+    assert readers.of(name).state()["step"] == 200
+    assert [each.name for each in readers.all()] == [name]
+
+
+DAMAGES = {
+    "config.json": [b"", b"\xff\xfe", b"[" * 5000, b'{"program": 3, "options": {}}'],
+    "score.csv": [b"", b"\xff\xff\n1,2\n", b"steps,a\nx,y\n", b"steps,a\nnan,inf\n"],
+    FINISHED: [b"", b"1e999"],
+    OWNER: [b"", b'{"pid": 1, "name": "x"}'],
+    PICTURE: [b"\x93NUMPY", b"PK\x03\x04"],
+    "visits/step_7.npy": [b"\x93NUMPY\x01\x00", b"garbage"],
+    "images/step_7_a.png": [b"\x89PNG\r\n"],
+    "images/room_1.png": [b"\x89PNG\r\n"],
+}
+# Python's JSON has numbers that a browser's lacks.
+STRANGE = b'{"program": "a", "options": {"steps": NaN, "b": {"c": [Infinity]}}}'
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("config.json", STRANGE), *((k, v) for k in DAMAGES for v in DAMAGES[k])]
+)
+def test_damage_costs_what_is_damaged_and_no_more(
+    tmp_path: Path, name: str, content: bytes
+) -> None:
+    run = make_run(tmp_path)
+    (run / name).parent.mkdir(exist_ok=True)
+    (run / name).write_bytes(content)
+    look_at_everything(tmp_path, run)
+    reader = reader_of(tmp_path, run)
+    assert (reader.state()["problem"] is not None) == (
+        name == "config.json" and b"NaN" not in content
+    )
+    assert "exploration" in reader.tables()
+
+
+def get(app: Any, path: str, **query: str) -> Answer:
+    return asyncio.run(ask(app, path, query=urlencode(query, errors="replace")))
+
+
+def look_at_everything(results: Path, run: Path) -> list[str]:
+    """Ask all there is to ask of a run; what is refused is one line, and nothing crashes."""
+    name = run.relative_to(results).as_posix()
+    app = make_app(Results.of(results))
+    (row,) = [row for row in json.loads(get(app, "/compare/table").body) if row["run"] == name]
+    answers = [
+        get(app, "/compare/curves", runs=row["id"], way=way, log="score")
+        for way in ("interval", "runs")
+    ]
+    answers += [get(app, "/watch/visits", run=name, step=step) for step in ("7", "8")]
+    answers.append(get(app, "/watch/config", run=name))
+    for answer in answers:
+        assert answer.status in (200, 404)
+        assert answer.status == 200 or b"\n" not in answer.body
+    said = [answer.body.decode(errors="replace") for answer in answers]
+
+    async def watch() -> None:
+        async with Page(app, "/watch/socket") as page:
+            await page.send({"do": "watch", "run": name})
+            words: Any = {}
+            while "figures" not in words:
+                words = await page.receive()
+                said.append(str(words))
+
+    asyncio.run(watch())
+    said.append(str(NewestPictures().of(reader_of(results, run))))
+    return said
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Iterator[Path]:
+    """A folder beside the results that nobody may read, in the form of every file of a run."""
+    run = make_run(tmp_path / "outside")
+    config = {"program": "qmap.secret", "options": {"secret": SECRET}}
+    (run / "config.json").write_text(json.dumps(config))
+    (run / "score.csv").write_text("steps,undiscounted return\n123456,654321\n")
+    for folder in ("visits", "coords", "images", "videos"):
+        (run / folder).mkdir()
+    visits = Visits()
+    visits.add(np.zeros(77777, int), np.arange(77777) % 271, np.arange(77777) // 271)
+    visits.save(run / "visits" / "step_7.npy")
+    visits.save(run / "coords" / "step_7.npy")
+    white = np.full((8, 8, 3), 255, np.uint8)
+    write_image(run / "images" / "step_7_a.png", white)
+    write_image(run / "images" / "room_0.png", white)
+    np.save(run / PICTURE, white)
+    (run / "videos" / "episode-000001_step-0000009_score-654321.mp4").write_bytes(b"654321")
+    return run
+
+
+LINKED = ["config.json", "score.csv", PICTURE, "visits", "visits/step_7.npy", "coords/step_7.npy"]
+LINKED += ["images", "images/step_7_a.png", "images/room_0.png", "videos", "exploration.csv"]
+
+
+@pytest.mark.parametrize("name", LINKED)
+def test_links_out_of_the_results_are_not_followed(
+    tmp_path: Path, outside: Path, name: str
+) -> None:
+    results = tmp_path / "results"
+    run = make_run(results)
+    there = outside / ("score.csv" if name == "exploration.csv" else name)
+    if (run / name).is_file():
+        (run / name).unlink()
+    (run / name).parent.mkdir(exist_ok=True)
+    (run / name).symlink_to(there)
+    if name == "config.json":
+        assert Comparison(Readers(Results.of(results))).table()[0]["problem"]
+        return
+    said = " ".join(look_at_everything(results, run))
+    for secret in ("654321", "123456", SECRET, "episode-000001"):
+        assert secret not in said
+    reader = reader_of(results, run)
+    assert NewestPictures().of(reader)[0] is None
+    assert not reader.videos()
+    if not name.startswith("images"):
+        with pytest.raises(UserError, match="no map"):
+            Maps().draw(reader, "7")
+    scores = Comparison(Readers(Results.of(results))).table()[0]["scores"]
+    assert CELLS not in scores
+
+
+def test_a_room_s_picture_from_outside_is_not_under_the_map(tmp_path: Path, outside: Path) -> None:
+    results = tmp_path / "results"
+    run = make_run(results)
+    (run / "images").mkdir()
+    (run / "visits").mkdir()
+    shutil.copy(outside / "visits" / "step_7.npy", run / "visits")
+    reader = reader_of(results, run)
+    plain = Maps().draw(reader, "7")
+    (run / "images" / "room_0.png").symlink_to(outside / "images" / "room_0.png")
+    assert Maps().draw(reader, "7") == plain
+    (run / "images" / "room_0.png").unlink()
+    shutil.copy(outside / "images" / "room_0.png", run / "images")
+    assert Maps().draw(reader, "7") != plain, "its own is"
+
+
+PIECES = ["..", ".", "", "/", "//", "\\", "\0", "%2e%2e", "%2f", "%00", "~", "maze", "q-map+dqn"]
+PIECES += ["outside", "seed-0_2026-01-01_00-00-00", "etc", "passwd", "config.json", "run", "\ud800"]
+PIECES += ["é", "C:", "a" * 300, "link", "7", "1e9", "\n", "\u202e"]
+
+
+def names(count: int) -> Iterator[str]:
+    """Names of places that may be anywhere."""
+    random = np.random.default_rng(0)
+    for _ in range(count):
+        pieces = random.choice(PIECES, random.integers(1, 7)).tolist()
+        yield ("/" if random.random() < 0.7 else "").join(pieces)
+
+
+def test_thousands_of_names_lead_nowhere_else(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    run = make_run(results)
+    make_run(tmp_path / "outside")
+    (results / "link").symlink_to(tmp_path / "outside")
+    readers = Readers(Results.of(results))
+    found = 0
+    ways = ["maze/q-map+dqn/seed-0_2026-01-01_00-00-00", "maze/.././maze/q-map+dqn//" + run.name]
+    for name in (*ways, *names(5000)):
+        try:
+            reader = readers.of(name)
+        except UserError:
+            with pytest.raises(UserError, match="no such run here"):
+                stop(readers, name)
+        else:
+            found += 1
+            assert reader.folder == run
+    assert found >= len(ways)
+
+
+def test_whatever_is_asked_is_answered(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    (run / "visits").mkdir()
+    Visits().save(run / "visits" / "step_7.npy")
+    name = run.relative_to(tmp_path).as_posix()
+    app = make_app(Results.of(tmp_path))
+    assert get(app, "/watch/visits", run=name, step="7").status == 200
+    for text in names(60):
+        for path, query in (
+            ("/watch/config", {"run": text}),
+            ("/watch/visits", {"run": text, "step": "7"}),
+            ("/watch/visits", {"run": name, "step": text}),
+            ("/compare/curves", {"runs": text, "log": text, "way": "runs"}),
+            ("/compare/curves", {"runs": "", "log": "", "way": text}),
+        ):
+            answer = get(app, path, **query)
+            assert answer.status in (200, 404)
+            assert answer.status == 200 or b"\n" not in answer.body
+
+
+def test_a_page_that_asks_for_anything_is_answered_in_one_line(tmp_path: Path) -> None:
+    make_run(tmp_path)
+    app = make_app(Results.of(tmp_path))
+
+    async def talk() -> None:
+        async with Page(app, "/watch/socket") as page:
+            for text in names(100):
+                await page.send({"do": "watch", "run": text})
+                await page.send({"do": "stop", "run": text})
+                assert "\n" not in await page.wait_for("problem")
+            for message in ({"do": "watch"}, {"do": "stop", "run": 5}, {"do": "go", "run": ""}):
+                await page.send(message)
+                assert (await page.wait_for("problem")).startswith("not understood")
+            # It goes on as if nothing had been.
+            await page.send({"do": "watch", "run": "maze/q-map+dqn/seed-0_2026-01-01_00-00-00"})
+            assert (await page.wait_for("state"))["step"] == 200
+
+    asyncio.run(talk())
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_curves_are_those_of_the_pdf(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """Every line and band that Matplotlib is told to draw, in the same numbers."""
+    for seed in range(5):
+        make_run(tmp_path, seed, rows=20 if seed else 12)
+    make_run(tmp_path, 0, agent="dqn", rows=15)
+    comparison = Comparison(Readers(Results.of(tmp_path)))
+    ids = [row["id"] for row in comparison.table()]
+    logs, _ = read_logs(tmp_path)
+    for name in ("score", "exploration"):
+        (figure,) = comparison.curves(ids, name, way)["figures"]
+        drawn = plot.draw_figure("maze", name, logs["maze"][name], WAYS[way])
+        for panel, axis in zip(figure["panels"], drawn.axes, strict=True):
+            assert axis.get_title(loc="left") == panel["title"]
+            theirs = [np.array(line.get_ydata(), float) for line in axis.lines]
+            ours = []
+            for line in panel["lines"]:
+                ours.append(line["values"])
+                ours += [line["rest"]] if "rest" in line else []
+                ours += [line["companion"]["values"]] if "companion" in line else []
+            ours = [np.array(values, float) for values in ours]
+            assert len(theirs) == len(ours) > 1
+            for each in theirs:
+                assert any(equal(each, other) for other in ours)
+            bands = [band for line in panel["lines"] for band in line.get("bands", [])]
+            assert len(axis.collections) == len(bands)
+            for band in bands:
+                edges = {
+                    round(float(y), 5)
+                    for area in axis.collections
+                    for y in area.get_paths()[0].vertices[:, 1]
+                }
+                for value in (*band["low"], *band["high"]):
+                    assert value is None or any(abs(value - edge) < 1e-4 for edge in edges)
+            steps = axis.lines[0].get_xdata()
+            assert equal(np.array(steps, float), np.array(figure["steps"], float))
+
+
+def equal(one: np.ndarray, other: np.ndarray) -> bool:
+    return one.shape == other.shape and np.allclose(one, other, rtol=1e-5, equal_nan=True)
+
+
+def test_completed_and_unfinished_episodes_are_marked(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    (run / "completed.csv").write_text("steps,undiscounted return\n100,5\n")
+    (run / "unfinished.csv").write_text("steps,undiscounted return,episode length\n205,7,5\n")
+    tables = reader_of(tmp_path, run).tables()
+    found = figures(
+        {name: {"agent": {"run": table}} for name, table in tables.items()}, WAYS["runs"]
+    )
+    (score,) = [figure for figure in found if figure["log"] == "score"]
+    first, length = (panel["lines"][0] for panel in score["panels"])
+    assert [round(step) for step, _ in first["ticks"]] == [100]
+    assert first["circles"] == [(205, 7)]
+    assert length["circles"] == [(205, 5)]
+    assert "ticks" not in length
+
+
+def test_the_table_has_the_scores_of_a_sweep_s_summary(tmp_path: Path) -> None:
+    run = make_run(tmp_path, rows=150)
+    (run / "coords").mkdir()
+    for step, cells in ((9, 3), (10, 5)):
+        visits = Visits()
+        visits.add(np.zeros(cells, int), np.arange(cells), np.arange(cells))
+        visits.save(run / "coords" / f"step_{step}.npy")
+    (row,) = Comparison(Readers(Results.of(tmp_path))).table()
+    returns = reader_of(tmp_path, run).tables()["score"]["undiscounted return"]
+    assert row["scores"] == {
+        "return, mean of the last 100 episodes": pytest.approx(returns.tail(100).mean()),
+        CELLS: 5,
+    }
+
+
+def test_nothing_is_written_into_a_run_that_is_looked_at(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    (run / ".lock").unlink()
+    before = sorted(run.rglob("*"))
+    Comparison(Readers(Results.of(tmp_path))).table()
+    assert sorted(run.rglob("*")) == before
+
+
+def test_only_a_training_can_be_stopped(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    (run / OWNER).write_text(json.dumps({"pid": os.getpid(), "name": "whoever"}))
+    with pytest.raises(UserError, match="nobody trains"):
+        stop(Readers(Results.of(tmp_path)), run.relative_to(tmp_path).as_posix())
+
+
+def test_the_newest_picture_is_the_training_s_or_the_newest_strips(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    (run / "images").mkdir()
+    reader, pictures = reader_of(tmp_path, run), NewestPictures()
+    assert pictures.of(reader)[0] is None
+    for step in (9, 10):
+        for name in ("a", "b"):
+            write_image(run / "images" / f"step_{step}_{name}.png", np.zeros((4, 6, 3), np.uint8))
+    assert [path.name for path in reader.strips()] == ["step_10_a.png", "step_10_b.png"]
+    version, picture = pictures.of(reader)
+    assert picture.startswith(b"\xff\xd8")
+    assert pictures.of(reader) == (version, picture)
+    np.save(run / PICTURE, np.zeros((4, 6, 3), np.uint8))
+    assert pictures.of(reader)[0] != version
