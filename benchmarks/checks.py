@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from qmap.config import TrainingConfig
 from qmap.envs.contract import Moment, check_contract
 from qmap.envs.vector import Envs
 from qmap.envs.worker import Copy, Seen, Stepped
@@ -59,7 +60,7 @@ def seconds(call: Callable[[], object]) -> float:
 
 def measure(steps: int) -> dict[str, float]:
     """Return medians over the steps in microseconds: of the step, and of what is done with it."""
-    make_env = make_experiment().make_env
+    make_env = make_experiment(TrainingConfig()).make_env
     envs = Envs(make_env, 1, seeds=[0], timeout=60.0)
     env, replayed = make_env(), Replayed()
     world = check_contract(env)
