@@ -270,6 +270,7 @@ def test_batches_are_arrays_of_the_kinds_that_the_learners_are_compiled_for() ->
         "window_shifts": ("int32", (4, 2)),
         "terminals": ("bool", (4, 2)),
         "lengths": ("int32", (4,)),
+        "room_changes": ("bool", (4, 2)),
     }
 
 
