@@ -46,8 +46,11 @@ def connect(address: str) -> ModuleType:
     before, luck = signal.getsignal(signal.SIGTERM), random.getstate()
     try:
         _join(ray, address)
-    except Exception as error:  # another version of Ray or Python on the cluster, for one
-        raise UserError(f"--ray {address}: {_reason(error)}") from error
+    except Exception as error:  # another version or token on the cluster, for one
+        raise UserError(
+            f"--ray {address}: {_reason(error)}; expected a cluster with the Ray and the "
+            "RAY_AUTH_TOKEN of this machine"
+        ) from error
     finally:
         # Ray draws from Python's own generator, and so do the networks for their first weights.
         random.setstate(luck)
