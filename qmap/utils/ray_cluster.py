@@ -33,7 +33,7 @@ def connect(address: str) -> ModuleType:
         # What is asked after the end must fail, and not start another cluster.
         os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"
         # Tries of most of a minute each, where something answers that is no cluster or not ours.
-        os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "1")
+        os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "2")
         import ray
     except ImportError:
         raise UserError(
