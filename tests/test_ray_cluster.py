@@ -65,7 +65,9 @@ def test_a_cluster_that_cannot_be_joined_is_one_line(
     error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "ray", Ray({"head:1": error}))
-    with pytest.raises(UserError, match="^--ray head:1: lost it$"):
+    with pytest.raises(
+        UserError, match="^--ray head:1: lost it; expected a cluster with the Ray and .*"
+    ):
         ray_cluster.connect("head:1")
 
 

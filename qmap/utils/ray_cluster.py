@@ -33,7 +33,7 @@ def connect(address: str) -> ModuleType:
         # What is asked after the end must fail, and not start another cluster.
         os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"
         # Tries of most of a minute each, where something answers that is no cluster or not ours.
-        os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "1")
+        os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "2")
         import ray
     except ImportError:
         raise UserError(
@@ -46,8 +46,11 @@ def connect(address: str) -> ModuleType:
     before, luck = signal.getsignal(signal.SIGTERM), random.getstate()
     try:
         _join(ray, address)
-    except Exception as error:  # another version of Ray or Python on the cluster, for one
-        raise UserError(f"--ray {address}: {_reason(error)}") from error
+    except Exception as error:  # another version or token on the cluster, for one
+        raise UserError(
+            f"--ray {address}: {_reason(error)}; expected a cluster with the Ray and the "
+            "RAY_AUTH_TOKEN of this machine"
+        ) from error
     finally:
         # Ray draws from Python's own generator, and so do the networks for their first weights.
         random.setstate(luck)
