@@ -59,12 +59,13 @@ def send(driver: Chrome, away: float) -> None:
         const [away, done] = arguments;
         const { Channel } = await import("/static/common.js");
         const { unpack, stepsOf } = await import("/static/play_scene.js");
-        let gamma = null;
+        let [gamma, sent] = [null, false];
         const channel = new Channel("/play/socket", {
           onWords: (words) => { gamma = words.world?.gamma ?? gamma; },
           onPicture: async (buffer) => {
             const { words, maps: { best } } = await unpack(buffer);
-            if (gamma === null || words.goal) return;
+            if (gamma === null || sent) return;
+            sent = true;
             const off = [...best.values].map(
               (value) => Math.abs(stepsOf(value / 65535, gamma) - away));
             const index = off.indexOf(Math.min(...off));

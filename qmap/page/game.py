@@ -23,7 +23,6 @@ from qmap.page.way import way_to
 from qmap.utils import streams
 
 BEST, ACTION, CANDIDATES, VALUES, NONE = "best", "action", "candidates", "values", "none"
-FASTEST = 0  # the speed that stands for as fast as it goes
 BY_HAND = "by hand"
 FEWEST = 10  # steps that are allowed to any goal, however near it is believed to be
 ENV_TIMEOUT = 60.0  # seconds
@@ -40,7 +39,7 @@ class Game:
         drive: what drives where nobody has pointed anywhere, see `qmap.page.drivers`.
         shown: which map is shown.
         shown_action: whose Q-frame, if it is that of an action.
-        speed: steps a second; 0 for as fast as it goes; None for one at each request.
+        speed: steps a second, `commands.FASTEST` for as fast as it goes, None for one at a time.
         held: the action of the key that is pressed, None for none.
         truth: whether the true distances are shown too, where they are known.
         tries: the goals that were tried.
