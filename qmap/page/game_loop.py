@@ -134,7 +134,7 @@ class GameLoop:
 
     def drive(self, by: str) -> None:
         """Let something else drive."""
-        self.game.drive = by
+        self.game.let_drive(by)
 
     def show(self, which: str, action: int) -> None:
         """Show another map."""
