@@ -8,7 +8,7 @@
 | `results.py` | the one folder that can be reached from outside, and the runs in it |
 | `channel.py`, `messages.py` | a page's socket, and the check of what comes in through it |
 | `play.py`, `watch.py`, `compare.py` | the tabs |
-| `game_process.py`, `game_loop.py` | a process of its own for a game: the server's end, the game's |
+| `game_process.py`, `game_loop.py` | the process of a game: the server's end, and the game's |
 | `commands.py` | what a page may ask of it |
 | `game.py`, `drivers.py`, `levels.py` | the game: a checkpoint in its world, and who drives |
 | `tries.py`, `way.py`, `picture.py`, `film.py` | what is seen of it |
