@@ -2,45 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from benchmarks.chromium import PATIENCE, missing, start_chromium, until
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
     from selenium.webdriver.remote.webelement import WebElement
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-PATIENCE = 120.0  # seconds, for a busy machine
-
-
-def missing() -> str | None:
-    """What a test in the browser lacks here, None for nothing."""
-    for name in ("selenium", "starlette", "uvicorn", "websockets"):
-        try:
-            __import__(name)
-        except ImportError:
-            return f"{name} is not installed: pip install -e '.[test]'"
-    if CHROMIUM is None or DRIVER is None:
-        return "Chromium is not installed: apt-get install chromium chromium-driver"
-    return None
-
-
-def start_chromium() -> Chrome:
-    """Start Chromium without a window."""
-    from selenium.webdriver import Chrome, ChromeOptions, ChromeService
-
-    options = ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    return Chrome(options=options, service=ChromeService(DRIVER))
+__all__ = ["errors", "find", "missing", "serving", "start_chromium", "until"]
 
 
 @contextmanager
@@ -61,19 +36,6 @@ def serving(place: Path, token: str | None = None) -> Iterator[str]:
         finally:
             server.should_exit = True
             thread.join(PATIENCE)
-
-
-def until(happened: Callable[[], Any], patience: float = PATIENCE) -> Any:
-    """Ask again and again until it is true; return what it is.
-
-    Raises:
-        AssertionError: it does not become true.
-    """
-    deadline = time.monotonic() + patience
-    while not (found := happened()):
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
-    return found
 
 
 def find(driver: Chrome, selector: str) -> WebElement:

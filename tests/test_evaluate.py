@@ -11,6 +11,8 @@ import gymnasium
 import numpy as np
 import pytest
 
+from qmap.all_goals.config import AllGoalsConfig, MazeConfig, SokobanConfig
+from qmap.all_goals.training import learner_of
 from qmap.envs.gridworld_level import Level
 from qmap.envs.gridworld_paths import true_q_frames
 from qmap.envs.vector import Envs
@@ -19,7 +21,7 @@ from qmap.evaluate.__main__ import main
 from qmap.evaluate.navigation import Walk, navigate, steps_of
 from qmap.evaluate.play import Samples, Sights
 from qmap.evaluate.player import Player
-from qmap.evaluate.trained import find
+from qmap.evaluate.trained import find, load
 from qmap.gridworld.config import GridWorldConfig
 from qmap.gridworld.training import make_learner
 from qmap.utils import checkpoint
@@ -205,3 +207,37 @@ def test_what_is_no_checkpoint_of_a_run_is_refused(run_folder: Path) -> None:
     (run_folder / "config.json").write_text('{"program": "else", "options": {}}')
     with pytest.raises(UserError, match=r"does not say what step_32\.ckpt is"):
         find(run_folder / "tensorflow" / "step_32.ckpt")
+
+
+@pytest.mark.parametrize(
+    ("program", "config", "name"),
+    [
+        ("qmap.train_maze", MazeConfig(size=5), "maze-5"),
+        (
+            "qmap.train_maze",
+            MazeConfig(size=5, learner="random-goals", model="convdeconv3"),
+            "maze-5",
+        ),
+        ("qmap.train_sokoban", SokobanConfig(size=7, boxes=1, goals="box"), "sokoban-7-1"),
+    ],
+)
+def test_a_checkpoint_of_mazes_or_sokoban_sees_what_its_learner_saw(
+    tmp_path: Path, program: str, config: AllGoalsConfig, name: str
+) -> None:
+    (tmp_path / "tensorflow").mkdir()
+    words = {"program": program, "options": dataclasses.asdict(config)}
+    (tmp_path / "config.json").write_text(json.dumps(words))
+    learner, path = learner_of(config), tmp_path / "tensorflow" / "step_7.ckpt"
+    checkpoint.save(path, "checkpoint", {learner.name: learner.weights(False)})
+    origin = find(path)
+    assert (origin.name, origin.step) == (name, 7)
+    envs = Envs(origin.make_env, 1, seeds=[0], timeout=60.0)
+    try:
+        player = Player(envs, stack=1, skip=1)
+        player.begin()
+        q_frames, greedy = load(origin, envs).look(player.observation)
+        assert q_frames.shape == (8, 8, 4)
+        assert greedy is None
+        np.testing.assert_allclose(q_frames, learner.q_frames(player.observation)[0], atol=1e-5)
+    finally:
+        envs.close()

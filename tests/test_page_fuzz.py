@@ -137,6 +137,8 @@ def test_a_malformed_message_asks_for_nothing() -> None:
         assert isinstance(command, Command)
         assert command.name in vars(GameLoop)
         assert all(type(each) in (int, str, bool, list, type(None)) for each in command.arguments)
+        if command.name in ("show", "hold"):
+            assert command.arguments[-1] in (None, 0, 1, 2, 3)
     assert 50 < understood < 4000
 
 

@@ -18,8 +18,8 @@ from qmap.envs.maze_paths import distances_after
 from qmap.envs.mazes import random_mazes
 from qmap.evaluate.trained import find
 from qmap.page import game_loop
-from qmap.page.commands import Command
-from qmap.page.game import FASTEST, Game
+from qmap.page.commands import FASTEST, Command
+from qmap.page.game import Game
 from qmap.page.game_loop import PICTURES, GameLoop
 from qmap.page.picture import MOST, packed
 from qmap.page.tries import Tries
@@ -43,7 +43,8 @@ def the_game(run: Path) -> Iterator[Game]:
 def game(the_game: Game) -> Game:
     """In a corridor, far from its ends, with a Q-map that knows it, and nothing done so far."""
     the_game.change_level(the_game.level_names[0])
-    the_game.drive, the_game.shown, the_game.held = "nothing", "best", None
+    the_game.let_drive("nothing")
+    the_game.shown, the_game.held = "best", None
     the_game.tries, the_game.videos = Tries(), []
     assert 40 < here(the_game)[1] < corridor_agent.WIDTH - 40
     return the_game
@@ -132,7 +133,7 @@ def test_a_new_click_takes_the_place_of_the_goal_before(game: Game) -> None:
 
 
 def test_goals_that_it_chooses_itself_are_as_far_as_in_training(game: Game) -> None:
-    game.drive = "goals"
+    game.let_drive("goals")
     for _ in range(60):
         game.step()
     listed = game.tries_words()["list"]
@@ -140,6 +141,18 @@ def test_goals_that_it_chooses_itself_are_as_far_as_in_training(game: Game) -> N
     assert len(ended) >= 2
     assert all(each["believed"] >= 15 - 1e-6 for each in listed)
     assert all(each["outcome"] == "arrived" for each in ended)
+
+
+def test_who_stops_choosing_goals_drops_its_own_and_not_a_click(game: Game) -> None:
+    game.let_drive("goals")
+    game.step()
+    assert game.goal is not None
+    game.let_drive("nothing")
+    assert game.goal is None
+    row, col = here(game)
+    game.go_to(row, col + 3)
+    game.let_drive("goals")
+    assert game.goal == (row, col + 3)
 
 
 def test_the_picture_has_the_screen_the_maps_and_the_way(game: Game) -> None:
@@ -366,8 +379,9 @@ def test_the_way_on_any_map_comes_to_an_end(seed: int) -> None:
     steps = generator.integers(0, 5, (6, 8)).astype(float)
     place, goal = ((int(generator.integers(6)), int(generator.integers(8))) for _ in range(2))
     way = way_to(steps, place, goal)
-    assert (tuple(way[0]), tuple(way[-1])) == (place, goal)
-    assert len(way) <= 6 * 8 + 1
+    assert tuple(way[-1]) == goal
+    believed = steps[tuple(way.T)]
+    assert (np.diff(believed[tuple(way[0]) == place :]) > 0).all()
 
 
 def test_a_picture_says_what_it_was_given() -> None:

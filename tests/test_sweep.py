@@ -172,7 +172,7 @@ def test_the_longest_runs_are_started_first(
 
 
 def test_ctrl_c_lets_runs_save_themselves_and_the_same_command_goes_on(tmp_path: Path) -> None:
-    sweep = Sweep(tmp_path, "seeds = 3\n[options]\nsteps = 100\npace = 0.02\n")
+    sweep = Sweep(tmp_path, "seeds = 3\n[options]\nsteps = 300\npace = 0.02\n")
     driver = sweep.start("--jobs", "2")
     wait_until(lambda: any(sweep.results.rglob("snapshot")))
     driver.send_signal(signal.SIGINT)
@@ -183,7 +183,7 @@ def test_ctrl_c_lets_runs_save_themselves_and_the_same_command_goes_on(tmp_path:
     assert sweep.run() == 0
     for seed in range(3):
         log = sweep.logs[f"fake_training, seed {seed}"]
-        assert numbers(log) == numbers(expected(100, seed))
+        assert numbers(log) == numbers(expected(300, seed))
     assert len(sweep.starts) == 2
     # It was saved where it was stopped: no step was done twice.
     assert sweep.starts[1] > 0

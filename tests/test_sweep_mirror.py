@@ -143,7 +143,7 @@ def test_a_job_far_away_is_gone_on_with_from_what_came_back(
     job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cluster, "AT_ONCE", 10)
-    first = Holder(job, job.folder, 1, job.folder.parent / ".mark")
+    first = Holder(job, job.folder, 1, job.folder.parent / ".mark", Path.cwd())
     assert not first.shares()
     first.start(None)
     assert follow(first, job.folder) == -9
@@ -153,7 +153,7 @@ def test_a_job_far_away_is_gone_on_with_from_what_came_back(
     assert run is not None
     assert not job.finished()
 
-    second = Holder(job, job.folder, 1, job.folder.parent / ".mark")
+    second = Holder(job, job.folder, 1, job.folder.parent / ".mark", Path.cwd())
     for piece in Source(run).pieces():
         second.put(piece._replace(path=f"{run.relative_to(job.folder)}/{piece.path}"))
     second.start(run.relative_to(job.folder))
@@ -166,7 +166,7 @@ def test_a_job_far_away_is_gone_on_with_from_what_came_back(
 def test_a_job_whose_folder_is_seen_from_there_writes_into_it(job: Job) -> None:
     mark = job.folder.parent / ".mark"
     mark.write_text(".mark")
-    holder = Holder(job, job.folder, 1, mark)
+    holder = Holder(job, job.folder, 1, mark, Path.cwd())
     assert holder.shares()
     holder.start(None)
     assert follow(holder, job.folder / "nowhere") == -9

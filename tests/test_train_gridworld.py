@@ -223,7 +223,7 @@ def run(tmp_path: Path, *flags: str, seed: int = 0) -> tuple[int, Path]:
 
 @pytest.fixture(autouse=True)
 def _tensorflow_is_set_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(qmap.run, "set_up", lambda **_: None)
+    monkeypatch.setattr(qmap.run, "set_up_networks", lambda _: None)
 
 
 def losses(folder: Path) -> np.ndarray:

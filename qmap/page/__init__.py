@@ -11,5 +11,9 @@
 | `run_reader.py` | a run as it is now: its state, logs, videos, maps |
 | `run_pictures.py` | its newest picture and its maps of visits, for a browser |
 | `figures.py` | the figures of its logs as numbers, for the page to draw |
+| `game_process.py`, `game_loop.py` | the process of a game: the server's end, and the game's |
+| `commands.py` | what a page may ask of it |
+| `game.py`, `drivers.py`, `levels.py` | the game: a checkpoint in its world, and who drives |
+| `tries.py`, `way.py`, `picture.py`, `film.py` | what is seen of it |
 | `static/` | the page: plain HTML, CSS and JavaScript, a module a tab |
 """

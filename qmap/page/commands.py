@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 from qmap.page.messages import BadMessage, number, text, word
 
-FASTEST_SPEED = 1000  # steps a second; 0 stands for as fast as it goes
+MOST = 1000  # steps a second
+FASTEST = 0  # the speed that stands for as fast as it goes
 FARTHEST = 2**20  # rows and columns
 CELLS = 64  # that one message may change
 
@@ -41,7 +42,7 @@ def command_of(message: dict[str, Any], world: dict[str, Any]) -> Command:
     if do == "speed":
         speed = message.get("speed")
         return Command(
-            "pace", (None if speed is None else number(message, "speed", 0, FASTEST_SPEED),)
+            "pace", (None if speed is None else number(message, "speed", FASTEST, MOST),)
         )
     if do == "hold":
         held = message.get("action")

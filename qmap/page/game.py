@@ -23,8 +23,8 @@ from qmap.page.way import way_to
 from qmap.utils import streams
 
 BEST, ACTION, CANDIDATES, VALUES, NONE = "best", "action", "candidates", "values", "none"
-FASTEST = 0  # the speed that stands for as fast as it goes
 BY_HAND = "by hand"
+CLICK, ITSELF = "click", "itself"  # who chose a goal
 FEWEST = 10  # steps that are allowed to any goal, however near it is believed to be
 ENV_TIMEOUT = 60.0  # seconds
 
@@ -37,10 +37,10 @@ class Game:
         seed: of everything random.
 
     Attributes:
-        drive: what drives where nobody has pointed anywhere, see `qmap.page.drivers`.
+        drive: what drives where nobody has pointed anywhere, see `let_drive`.
         shown: which map is shown.
         shown_action: whose Q-frame, if it is that of an action.
-        speed: steps a second; 0 for as fast as it goes; None for one at each request.
+        speed: steps a second, `commands.FASTEST` for as fast as it goes, None for one at a time.
         held: the action of the key that is pressed, None for none.
         truth: whether the true distances are shown too, where they are known.
         tries: the goals that were tried.
@@ -81,8 +81,14 @@ class Game:
             return False
         self._break_off()
         if (row, col) != tuple(self._player.place):
-            self._set_out((row, col), "click")
+            self._set_out((row, col), CLICK)
         return True
+
+    def let_drive(self, by: str) -> None:
+        """Let something else drive; a goal that was not clicked is dropped."""
+        if by != self.drive and self._going_by_itself:
+            self._break_off()
+        self.drive = by
 
     def restart(self) -> None:
         """Begin an episode."""
@@ -264,6 +270,7 @@ class Game:
                 self.origin, self.trained, shape, n_actions, self._generator
             )
         self._going: Going | None = None
+        self._going_by_itself = False
         self._episode = 0
         self._begin()
 
@@ -297,7 +304,7 @@ class Game:
             if not len(cells):
                 return Choice(int(self._generator.integers(self._envs.n_actions)), "random")
             row, col = self._generator.choice(cells)
-            self._set_out((int(row), int(col) + self._window), "itself")
+            self._set_out((int(row), int(col) + self._window), ITSELF)
         if self._going is not None:
             row, col = self._going.goal
             return Choice(int(self._q_frames[row, col - self._window].argmax()), "goal")
@@ -317,6 +324,7 @@ class Game:
         believed = float(steps_of(value, self.trained.gamma))
         limit = max(int(np.ceil(PATIENCE * believed)), FEWEST)
         self._going = Going(self._player, goal, limit)
+        self._going_by_itself = chosen_by == ITSELF
         self.tries.begin(self._going, believed, chosen_by)
 
     def _break_off(self) -> None:

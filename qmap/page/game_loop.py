@@ -9,14 +9,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qmap.envs.contract import EnvironmentFailure
-from qmap.evaluate.trained import find
-from qmap.page.commands import Command
-from qmap.page.game import FASTEST, Game
+from qmap.page.commands import FASTEST, Command
 from qmap.utils.errors import UserError
 from qmap.utils.quiet import quiet
+
+if TYPE_CHECKING:
+    from qmap.page.game import Game
 
 PICTURES = 30  # a second, at most
 NICENESS = 19  # a training on this machine goes first
@@ -45,8 +46,11 @@ def main(connection: Connection, checkpoint: str, seed: int) -> None:
 
 
 def _play(connection: Connection, checkpoint: Path, seed: int) -> None:
+    # Only here is TensorFlow loaded: the server does without.
     with quiet():
         from qmap.agents.device import set_up
+        from qmap.evaluate.trained import find
+        from qmap.page.game import Game
     origin = find(checkpoint)
     set_up(precision=origin.config.precision)
     game = Game(origin, seed)
@@ -130,7 +134,7 @@ class GameLoop:
 
     def drive(self, by: str) -> None:
         """Let something else drive."""
-        self.game.drive = by
+        self.game.let_drive(by)
 
     def show(self, which: str, action: int) -> None:
         """Show another map."""

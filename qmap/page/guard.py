@@ -92,13 +92,13 @@ def _origin_fits(scope: Scope, headers: Headers) -> bool:
     """Whether a request comes from this page, or from no page at all."""
     origin = headers.get("origin")
     if origin is not None:
-        return urlsplit_safe(origin) == headers["host"].lower()
+        return _place(origin) == headers["host"].lower()
     # Of what a page asks for, browsers say whether it is another one's; opening it is fine.
     foreign = headers.get("sec-fetch-site") in ("cross-site", "same-site")
     return not foreign or headers.get("sec-fetch-mode") == "navigate"
 
 
-def urlsplit_safe(address: str) -> str | None:
+def _place(address: str) -> str | None:
     """Return the host and port of an address, None if it is none."""
     try:
         return urlsplit(address).netloc.lower()
@@ -110,9 +110,8 @@ def _name(address: str) -> str | None:
     """Return the host of an address without its port, None if it is none."""
     try:
         parts = urlsplit(address)
-        parts.port  # noqa: B018
-        return parts.hostname
-    except ValueError:
+        return None if parts.port == 0 else parts.hostname
+    except ValueError:  # also of a port that is no number
         return None
 
 

@@ -37,8 +37,8 @@ class Results:
             UserError: there is nothing.
         """
         if place.suffix == ".ckpt" and place.is_file():
-            run = place.resolve().parent.parent
-            return cls(run, f"{CHECKPOINTS}/{place.name}")
+            path = place.resolve()
+            return cls(path.parent.parent, f"{path.parent.name}/{path.name}")
         if not place.is_dir():
             raise UserError(
                 f"there is no {place}; expected a run's folder, RUN/{CHECKPOINTS}/step_N.ckpt, "

@@ -12,6 +12,7 @@ def way_to(steps: np.ndarray, place: tuple[int, int], goal: tuple[int, int]) -> 
 
     It is found from its end: from the goal to the nearby cell that is fewest steps away, and so on,
     until no nearby cell is nearer. Cells beside each other come first, then those farther off.
+    Where a Q-map is not sure of the character's place, the way begins elsewhere.
 
     Args:
         steps: (rows, cols), how many steps away each cell is believed to be.
@@ -19,13 +20,11 @@ def way_to(steps: np.ndarray, place: tuple[int, int], goal: tuple[int, int]) -> 
         goal: of the goal.
 
     Returns:
-        (n, 2) int, cells from `place` to `goal`, each as far away as the next one or nearer.
+        (n, 2) int, cells to `goal`, each nearer than the next one, from `place` if it is found.
     """
     way = [goal]
     while way[-1] != place and (nearer := _nearer(steps, way[-1], place)) is not None:
         way.append(nearer)
-    if way[-1] != place:
-        way.append(place)
     return np.array(way[::-1])
 
 

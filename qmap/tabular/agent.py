@@ -100,7 +100,7 @@ class TabularAgent:
         )
 
     def start(
-        self, envs: np.ndarray, frames: np.ndarray, coords: np.ndarray, rooms: np.ndarray
+        self, envs: np.ndarray, frames: np.ndarray, coords: np.ndarray, rooms: np.ndarray | int = 0
     ) -> None:
         """Begin an episode in each of `envs`: first frames (k, h, w, c) and coords (k, 3).
 
@@ -145,7 +145,7 @@ class TabularAgent:
         terminals: np.ndarray,
         frames: np.ndarray,
         coords: np.ndarray,
-        rooms: np.ndarray,
+        rooms: np.ndarray | int = 0,
     ) -> None:
         """Learn from one step of every environment; the arguments are those of `Replay.add`."""
         for env, (action, reward, terminal) in enumerate(

@@ -164,10 +164,16 @@ export class Controls {
     const inside = ([row, col]) => row >= 0 && col >= 0 && row < view.world.grid[0] && col < view.world.grid[1];
     let last = null;
     const draw = (event) => {
-      const cell = scene.cellAt(event);
-      if (!inside(cell) || String(cell) === last) return;
-      last = String(cell);
-      view.send({ do: "walls", wall: this.pointer.value === "build", cells: [scene.inWorld(cell)] });
+      // A fast pointer has been in more places than it is told of one by one.
+      const moves = event.getCoalescedEvents?.() ?? [];
+      const cells = (moves.length ? moves : [event]).map((each) => scene.cellAt(each))
+        .filter((cell) => inside(cell) && String(cell) !== last && (last = String(cell)));
+      if (!cells.length) return;
+      view.send({
+        do: "walls",
+        wall: this.pointer.value === "build",
+        cells: cells.slice(0, 64).map((cell) => scene.inWorld(cell)),
+      });
     };
     canvas.addEventListener("pointerdown", (event) => {
       if (!view.picture || event.button) return;

@@ -52,7 +52,8 @@ export class Scene {
     const [width, height] = [screen.width * scale, screen.height * scale];
     if (this.canvas.width !== width || this.canvas.height !== height) {
       Object.assign(this.canvas, { width, height });
-      this.canvas.style.aspectRatio = `${width} / ${height}`;
+      // As large as fits, with the lines above and below it on the screen too.
+      this.canvas.style.width = `min(100%, calc(max(320px, 100vh - 320px) * ${width / height}))`;
     }
     this.scale = scale;
     this.cell = world.cell.map((side) => side * scale); // height, width
