@@ -84,7 +84,8 @@ def by_hand(jobs: Sequence[Job], at_once: int) -> None:
         running = [process for process in running if process.poll() is None]
         while waiting and len(running) < at_once:
             command = [sys.executable, *waiting.pop().command(None)]
-            running.append(subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL))
+            quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+            running.append(subprocess.Popen(command, env=environment, **quiet))
         time.sleep(0.01)
 
 
