@@ -58,7 +58,7 @@ def test_who_looks_whether_a_folder_is_in_use_keeps_nobody_out(tmp_path: Path) -
     assert not list(tmp_path.iterdir()), "looking leaves nothing behind"
     RunFolder(tmp_path, "program").release()
     # A look takes the lock for a moment, in which a training may begin.
-    look = FileLock(tmp_path / LOCK)
+    look = FileLock(tmp_path / LOCK, thread_local=False)
     look.acquire()
     threading.Timer(0.05, look.release).start()
     folder = RunFolder(tmp_path, "program")
