@@ -16,6 +16,8 @@ from qmap.utils.newest_picture import (
     EVERY,
     LASTS,
     PICTURE,
+    SELDOM,
+    SHARE,
     NewestPicture,
     ask_for_pictures,
     read_picture,
@@ -31,9 +33,9 @@ class Clock:
         return self.now
 
 
-def drawn(folder: Path, clock: Clock) -> NewestPicture:
+def drawn(folder: Path, clock: Clock, processor: Clock | None = None) -> NewestPicture:
     """A picture that was asked for."""
-    newest = NewestPicture(folder, clock)
+    newest = NewestPicture(folder, clock, processor or clock)
     ask_for_pictures(folder)
     return newest
 
@@ -70,31 +72,44 @@ def test_who_asks_is_shown_pictures_for_a_while(tmp_path: Path) -> None:
 
 
 def test_pictures_keep_their_distance(tmp_path: Path) -> None:
-    clock = Clock()
-    newest = drawn(tmp_path, clock)
+    clock, processor = Clock(), Clock()
+    newest = drawn(tmp_path, clock, processor)
     newest.show(lambda: RED)
     newest.close()
+    processor.now += 1e3
     assert not newest.due()
-    clock.now += EVERY
-    # Whatever drawing took of the thread's time, it was not a tenth of a second.
-    clock.now += 0.1 / newest_picture.SHARE
-    ask_for_pictures(tmp_path)
+    clock.now += EVERY + 0.01
     assert newest.due()
 
 
-def test_what_takes_long_to_draw_is_drawn_seldom(
+def test_pictures_that_take_long_wait_until_the_training_has_had_its_share(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock = Clock()
-    newest = drawn(tmp_path, clock)
+    clock, processor = Clock(), Clock()
+    newest = drawn(tmp_path, clock, processor)
     times = iter([1.0, 1.02])
     monkeypatch.setattr(newest_picture.time, "thread_time", lambda: next(times))
     newest.show(lambda: RED)
     newest.close()
-    ask_for_pictures(tmp_path)
-    clock.now += 0.02 / newest_picture.SHARE - 0.01
+    clock.now += EVERY + 0.01
+    processor.now += 0.02 / SHARE - 0.01
     assert not newest.due()
-    clock.now += 0.02
+    processor.now += 0.02
+    assert newest.due()
+
+
+def test_there_is_a_picture_now_and_then_whatever_it_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    newest = drawn(tmp_path, clock, Clock())
+    times = iter([1.0, 2.0])
+    monkeypatch.setattr(newest_picture.time, "thread_time", lambda: next(times))
+    newest.show(lambda: RED)
+    newest.close()
+    clock.now += SELDOM - 0.1
+    assert not newest.due()
+    clock.now += 0.2
     assert newest.due()
 
 

@@ -13,17 +13,24 @@ if TYPE_CHECKING:
 
 
 def column(driver: Chrome, number: int) -> list[str]:
-    cells = driver.find_elements("css selector", f"#compare-table tbody td:nth-child({number + 2})")
-    return [cell.text for cell in cells]
+    return all_texts(driver, f"#compare-table tbody td:nth-child({number + 2})")
 
 
 def figures(driver: Chrome) -> dict[str, int]:
     """How many lines the first panel of each environment's figure has."""
-    found = {}
-    for figure in driver.find_elements("css selector", "#compare section"):
-        lines = figure.find_elements("css selector", ".chart:first-child .curve:not(.thin)")
-        found[figure.find_element("css selector", "h2").text] = len(lines)
-    return found
+    script = """
+        return Object.fromEntries([...document.querySelectorAll("#compare section")].map((box) => [
+          box.querySelector("h2").textContent,
+          box.querySelectorAll(".chart:first-child .curve:not(.thin)").length,
+        ]));
+    """
+    return driver.execute_script(script)
+
+
+def all_texts(driver: Chrome, selector: str) -> list[str]:
+    """What all elements say, at one moment: the page draws them anew while it is looked at."""
+    script = "return [...document.querySelectorAll(arguments[0])].map((box) => box.textContent)"
+    return driver.execute_script(script, selector)
 
 
 def test_runs_are_sorted_filtered_chosen_and_drawn(driver: Chrome, tmp_path: Path) -> None:
@@ -56,8 +63,9 @@ def test_runs_are_sorted_filtered_chosen_and_drawn(driver: Chrome, tmp_path: Pat
         browser.find(driver, "#compare-way").send_keys("each")
         browser.until(lambda: figures(driver) == {"maze": 4, "sokoban": 1})
         browser.find(driver, "#compare-log").send_keys("exploration")
-        title = lambda: browser.find(driver, ".chart figcaption").text  # noqa: E731
-        browser.until(lambda: title() == "Exploratory actions (share)")
+        browser.until(
+            lambda: "Exploratory actions (share)" in all_texts(driver, ".chart figcaption")
+        )
         browser.find(driver, "#compare-table tbody input").click()
         browser.until(lambda: figures(driver) == {"maze": 3, "sokoban": 1})
 

@@ -32,7 +32,7 @@ from qmap.utils.image_file import write_image
 from qmap.utils.newest_picture import PICTURE
 from qmap.utils.owner import OWNER
 from qmap.utils.run_folder import FINISHED, RunFolder
-from qmap.utils.run_logs import read_logs
+from qmap.utils.run_logs import parsed, read_logs
 from qmap.utils.visits import Visits
 
 SECRET = "a secret that is 1,2,3"
@@ -380,6 +380,40 @@ def test_the_curves_are_those_of_the_pdf(
 
 def equal(one: np.ndarray, other: np.ndarray) -> bool:
     return one.shape == other.shape and np.allclose(one, other, rtol=1e-5, equal_nan=True)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("rows", [["0,5"], ["0,"], ["0,5", "0,6"], ["7,5"], ["0,", "1e29,5"]])
+def test_the_first_rows_make_a_figure(way: str, rows: list[str]) -> None:
+    tables = [parsed("\n".join(["steps,error", *each, ""]).encode()) for each in (rows, rows[:1])]
+    runs = {str(number): table for number, table in enumerate(tables)}
+    (figure,) = figures({"score": {"agent": runs}}, WAYS[way])
+    plot.draw_figure("maze", "score", {"agent": runs}, WAYS[way])
+    assert json.dumps(figure, allow_nan=False)
+
+
+def test_a_fault_of_the_page_s_own_is_said_and_it_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_run(tmp_path)
+    faults = iter([RuntimeError("of the page")])
+    real = RunReader.videos
+
+    def videos(reader: RunReader) -> list[dict[str, Any]]:
+        for fault in faults:
+            raise fault
+        return real(reader)
+
+    monkeypatch.setattr(RunReader, "videos", videos)
+
+    async def talk() -> None:
+        async with Page(make_app(Results.of(tmp_path)), "/watch/socket") as page:
+            await page.send({"do": "watch", "run": "maze/q-map+dqn/seed-0_2026-01-01_00-00-00"})
+            assert "of the page" in await page.wait_for("problem")
+            assert (await page.wait_for("state"))["step"] == 200
+
+    asyncio.run(talk())
+    assert "RuntimeError" in capsys.readouterr().err
 
 
 def test_completed_and_unfinished_episodes_are_marked(tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ def test_videos_maps_and_the_configuration_are_there(driver: Chrome, tmp_path: P
 
         browser.find(driver, "#watch-config summary").click()
         assert "qmap.train_maze" in text(driver, "#watch-config")
-        assert "steps 200" in text(driver, "#watch-config table")
+        assert "stop-at 200" in text(driver, "#watch-config table")
         assert browser.errors(driver) == []
 
 

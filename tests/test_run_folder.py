@@ -4,13 +4,16 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from qmap.utils.errors import UserError
-from qmap.utils.run_folder import RunFolder, read_config
+from qmap.utils.owner import OWNER
+from qmap.utils.run_folder import LOCK, RunFolder, in_use, read_config
 
 HOLD = """
 import sys, time
@@ -48,6 +51,31 @@ def test_a_second_owner_is_refused_until_the_first_is_gone(tmp_path: Path) -> No
     assert "\n" not in str(error.value)
     folder.release()
     RunFolder(tmp_path, "program").release()
+
+
+def test_who_looks_whether_a_folder_is_in_use_keeps_nobody_out(tmp_path: Path) -> None:
+    assert not in_use(tmp_path)
+    assert not list(tmp_path.iterdir()), "looking leaves nothing behind"
+    RunFolder(tmp_path, "program").release()
+    # A look takes the lock for a moment, in which a training may begin.
+    look = FileLock(tmp_path / LOCK, thread_local=False)
+    look.acquire()
+    threading.Timer(0.05, look.release).start()
+    folder = RunFolder(tmp_path, "program")
+    assert in_use(tmp_path)
+    folder.release()
+    assert not in_use(tmp_path)
+
+
+def test_who_leaves_in_good_order_takes_the_note_of_the_owner_away(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path, "program")
+    assert (tmp_path / OWNER).exists()
+    folder.release()
+    assert (tmp_path / OWNER).exists(), "so that a crash can be told"
+    folder = RunFolder(tmp_path, "program")
+    folder.leave()
+    folder.release()
+    assert not (tmp_path / OWNER).exists()
 
 
 def test_the_lock_dies_with_its_owner_however_that_ends(tmp_path: Path) -> None:

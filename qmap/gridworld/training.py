@@ -152,7 +152,8 @@ class GridWorldTraining:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from what `state` returned."""
-        self.updates = int(state["updates"])
+        # Earlier snapshots have it beside the last errors.
+        self.updates = int(state.get("progress", state)["updates"])
         self.generator.bit_generator.state = state["generator"]
         self.learner.restore_weights(state["weights"])
 

@@ -115,17 +115,16 @@ def _average(values: np.ndarray, options: PlotOptions) -> dict[str, Any]:
     with np.errstate(all="ignore"):
         average = curves.average(values, options)
     line = {
-        "values": _numbers(np.where(average.everywhere, average.middle, np.nan)),
+        "values": _numbers(average.solid),
         "bands": [
             {"label": band.label, "low": _numbers(band.low), "high": _numbers(band.high)}
             for band in average.bands
         ],
         "drawn": average.middle,
     }
-    near = np.convolve(~average.everywhere, np.ones(3), "same") > 0
-    rest = np.where(near, average.middle, np.nan)
-    if not options.uses_iqm(len(values)) and np.isfinite(rest[~average.everywhere]).any():
-        line["rest"] = _numbers(rest)
+    left = np.isfinite(average.middle[~average.everywhere]).any()
+    if left and not options.uses_iqm(len(values)):
+        line["rest"] = _numbers(average.rest)
     return line
 
 

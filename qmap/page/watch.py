@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -134,6 +135,9 @@ class Watching:
             except (UserError, OSError) as error:
                 self._sent, self._shown, self._next_figures = {}, None, 0.0
                 self._send("gone", str(error))
+            except Exception as error:  # whatever else: the page says so, and goes on looking
+                traceback.print_exc()
+                self.channel.complain(f"this run cannot be shown: {error!r}")
             await asyncio.sleep(EVERY)
 
     def _look(self) -> dict[str, Any]:

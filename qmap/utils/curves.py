@@ -40,6 +40,18 @@ class Average:
     everywhere: np.ndarray
     bands: list[Band]
 
+    @property
+    def solid(self) -> np.ndarray:
+        """The middle, (points,), where all runs have a value."""
+        return np.where(self.everywhere, self.middle, np.nan)
+
+    @property
+    def rest(self) -> np.ndarray:
+        """The middle where not all have, and one point more on either side, to meet the other."""
+        missing = np.pad(~self.everywhere, 1)
+        near = missing[:-2] | missing[1:-1] | missing[2:]
+        return np.where(near, self.middle, np.nan)
+
 
 def common_curves(
     logs: Iterable[pd.DataFrame], column: str, steps: np.ndarray, window: int

@@ -19,7 +19,8 @@ ASKED = ".watched"  # is touched as long as somebody watches
 PICTURE = "newest.npy"  # as it was drawn: encoding it is left to who watches
 EVERY = 0.3  # seconds between two pictures, at least
 LASTS = 5.0  # seconds that the training draws after it was last asked
-SHARE = 0.005  # of the time, at most, that goes into pictures
+SHARE = 0.005  # of the processor time that goes into pictures, unless they are seldom
+SELDOM = 2.0  # seconds
 LARGEST = 4096  # rows and columns that `read_picture` takes
 
 
@@ -31,13 +32,21 @@ class NewestPicture:
     Args:
         folder: of the run.
         clock: tells the time in seconds.
+        processor: tells the processor time of the training in seconds.
     """
 
-    def __init__(self, folder: Path, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        clock: Callable[[], float] = time.monotonic,
+        processor: Callable[[], float] = time.process_time,
+    ) -> None:
         self._folder = folder
         self._clock = clock
         self._asked = self._last_asked()
-        self._until = self._next = clock()
+        self._processor = processor
+        self._until = self._next = self._seldom = clock()
+        self._earned = 0.0  # the processor time at which the last picture was cheap enough
         self._thread = ThreadPoolExecutor(1, "newest picture")
         self._drawing: Future[None] | None = None
 
@@ -45,6 +54,9 @@ class NewestPicture:
         """Whether a picture is wanted now; it costs a microsecond a call, and less as a rule."""
         now = self._clock()
         if now < self._next or (self._drawing is not None and not self._drawing.done()):
+            return False
+        # A machine, or a picture, that takes longer than thought gets fewer of them.
+        if now < self._seldom and self._processor() < self._earned:
             return False
         # The clock of the file's time may be another machine's: only its changes count.
         if (asked := self._last_asked()) != self._asked:
@@ -61,7 +73,8 @@ class NewestPicture:
             draw: returns it, (H, W, 3) uint8 RGB; it is called in a thread of its own, and what it
                 draws from must not change.
         """
-        self._next = self._clock() + EVERY
+        now = self._clock()
+        self._next, self._seldom = now + EVERY, now + SELDOM
         self._drawing = self._thread.submit(self._write, draw)
 
     def close(self) -> None:
@@ -84,8 +97,7 @@ class NewestPicture:
         except OSError:
             with suppress(OSError):
                 part.unlink()
-        # A machine, or a picture, that takes longer than thought gets fewer of them.
-        self._next = max(self._next, self._clock() + (time.thread_time() - started) / SHARE)
+        self._earned = self._processor() + (time.thread_time() - started) / SHARE
 
 
 def ask_for_pictures(folder: Path) -> None:

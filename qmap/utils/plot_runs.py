@@ -82,12 +82,10 @@ class RunPainter:
             color = self.look["color"]
             axis.fill_between(steps, band.low, band.high, color=color, alpha=alpha, lw=0)
             self.notes[band.label] = Patch(color=GRAY, alpha=alpha, lw=0)
-        axis.plot(steps, np.where(everywhere, middle, np.nan), lw=1.5, **look)
-        # One point more on either side, so that the thin line meets the other.
-        near = np.convolve(~everywhere, np.ones(3), "same") > 0
+        axis.plot(steps, average.solid, lw=1.5, **look)
         by_iqm = self.options.uses_iqm(len(values))
         if not by_iqm and np.isfinite(middle[~everywhere]).any():
-            axis.plot(steps, np.where(near, middle, np.nan), lw=0.6, **look)
+            axis.plot(steps, average.rest, lw=0.6, **look)
             self.notes["not all of the runs"] = Line2D([], [], color=GRAY, lw=0.6)
         return middle[None]
 
