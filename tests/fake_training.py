@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from qmap.config import RunOptions, of_run, parse
+from qmap.config import QLearningOptions, of_run, parse
 from qmap.utils import command_line
 from qmap.utils.cores import cores
 from qmap.utils.csv_logger import CSVLogger
@@ -24,7 +24,7 @@ from qmap.utils.run_folder import RunFolder
 
 
 @dataclass(frozen=True)
-class FakeConfig(RunOptions):
+class FakeConfig(QLearningOptions):
     """What the counting can be told."""
 
     steps: int = of_run(20, "how far to count", minimum=1)
