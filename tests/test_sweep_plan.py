@@ -69,7 +69,7 @@ def test_what_is_typed_for_a_job_makes_its_configuration(tmp_path: Path) -> None
     assert job.command(None) == [
         "-m",
         "fake_training",
-        *("--no-double", "--path", "results/fake_training", "--stop-at", "3"),
+        *("--path", "results/fake_training", "--no-double", "--stop-at", "3"),
         *("--words", "two words", "--shape", "1", "2"),
     ]
 
