@@ -12,7 +12,7 @@ import gymnasium
 import numpy as np
 
 COPIES, STEPS, UNITS, LEARNING_RATE, CLIP, GAMMA, TRACE = 8, 40, 32, 1e-3, 0.2, 0.99, 0.95
-EPOCHS, MINIBATCHES = 4, 2
+EPOCHS, MINIBATCHES, ENTROPY = 4, 2, 0.01
 
 
 class Recall:
@@ -79,6 +79,7 @@ def recalled_by_theirs(updates: int) -> float:
         clip_range=CLIP,
         gamma=GAMMA,
         gae_lambda=TRACE,
+        ent_coef=ENTROPY,
         policy_kwargs={"lstm_hidden_size": UNITS},
         seed=0,
         device="cpu",

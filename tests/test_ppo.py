@@ -211,7 +211,13 @@ def recalled(updates: int) -> float:
     """Train on the task, and return the share of cues that are recalled in the last updates."""
     copies, steps, units = recall.COPIES, recall.STEPS, recall.UNITS
     ppo = make_ppo(
-        (8, 8, 1), 2, units, 0, clip=recall.CLIP, learning_rate=recall.LEARNING_RATE, entropy=0.0
+        (8, 8, 1),
+        2,
+        units,
+        0,
+        clip=recall.CLIP,
+        learning_rate=recall.LEARNING_RATE,
+        entropy=recall.ENTROPY,
     )
     task, rng = recall.Recall(copies, 0), np.random.default_rng(1)
     memory, shares = np.zeros((copies, units), np.float32), []
