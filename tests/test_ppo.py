@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib.util
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
 import pytest
+import recall
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -61,12 +64,14 @@ def make_ppo(
     units: int = UNITS,
     seed: int = 3,
     clip: float = 0.1,
+    learning_rate: float = 1e-3,
+    entropy: float = 0.01,
 ) -> PPO:
     return PPO(
         RecurrentPolicy(shape, actions, units, seed),
-        learning_rate=1e-3,
+        learning_rate=learning_rate,
         clip=clip,
-        entropy_weight=0.01,
+        entropy_weight=entropy,
         value_weight=0.5,
         clip_norm=0.5,
     )
@@ -202,41 +207,20 @@ def test_equal_seeds_make_equal_policies() -> None:
     assert all(np.array_equal(one[name], other[name]) for name in one)
 
 
-class Recall:
-    """Copies of a task of memory: a cue is seen once, and asked for some steps later.
-
-    The cue is a bright left or right half; in the last step of an episode, which begins the next
-    one, action 0 or 1 says which it was.
-    """
-
-    DELAY = 4
-
-    def __init__(self, copies: int, seed: int) -> None:
-        self.rng = np.random.default_rng(seed)
-        self.cue = self.rng.integers(0, 2, copies)
-        self.step = 0
-
-    def observe(self) -> np.ndarray:
-        frames = np.zeros((len(self.cue), 8, 8, 1), np.uint8)
-        if self.step == 0:
-            for copy, cue in enumerate(self.cue):
-                frames[copy, :, 4 * cue : 4 * cue + 4] = 255
-        return frames
-
-    def act(self, actions: np.ndarray) -> tuple[np.ndarray, bool]:
-        last = self.step == self.DELAY
-        rewards = (actions == self.cue) * float(last)
-        self.step = 0 if last else self.step + 1
-        if last:
-            self.cue = self.rng.integers(0, 2, len(self.cue))
-        return rewards, last
-
-
-def recalled(updates: int, copies: int = 8, steps: int = 40) -> float:
+def recalled(updates: int) -> float:
     """Train on the task, and return the share of cues that are recalled in the last updates."""
-    ppo = make_ppo((8, 8, 1), 2, 32, seed=0, clip=0.2)
-    task, rng = Recall(copies, 0), np.random.default_rng(1)
-    memory, shares = np.zeros((copies, 32), np.float32), []
+    copies, steps, units = recall.COPIES, recall.STEPS, recall.UNITS
+    ppo = make_ppo(
+        (8, 8, 1),
+        2,
+        units,
+        0,
+        clip=recall.CLIP,
+        learning_rate=recall.LEARNING_RATE,
+        entropy=recall.ENTROPY,
+    )
+    task, rng = recall.Recall(copies, 0), np.random.default_rng(1)
+    memory, shares = np.zeros((copies, units), np.float32), []
     for _ in range(updates):
         before = memory
         seen, actions, logs, values, rewards, ends, begins = ([] for _ in range(7))
@@ -254,19 +238,19 @@ def recalled(updates: int, copies: int = 8, steps: int = 40) -> float:
             ends.append(np.full(copies, over))
         shares.append(np.sum(rewards) / np.sum(ends))
         arrays = (np.array(each) for each in (rewards, values, ends))
-        estimates = advantages(*arrays, np.zeros(copies), 0.99, 0.95)
+        estimates = advantages(*arrays, np.zeros(copies), recall.GAMMA, recall.TRACE)
         normal = (estimates - estimates.mean()) / (estimates.std() + 1e-8)
         batch = Sequences(
             np.array(seen),
             np.array(begins),
-            np.zeros((steps, copies, 32), np.float32),
+            np.zeros((steps, copies, units), np.float32),
             np.array(actions),
             np.array(logs),
             normal,
             estimates + np.array(values),
         )
-        for _ in range(4):
-            for part in np.split(rng.permutation(copies), 2):
+        for _ in range(recall.EPOCHS):
+            for part in np.split(rng.permutation(copies), recall.MINIBATCHES):
                 ppo.train(batch.of(part), before[part])
     return float(np.mean(shares[-10:]))
 
@@ -276,52 +260,13 @@ def test_what_was_seen_is_recalled() -> None:
     assert recalled(updates=100) > 0.95
 
 
-def recalled_by_theirs(make_model: Callable[..., Any], updates: int) -> float:
-    """The same by sb3-contrib, with the same settings."""
-    import gymnasium
-
-    class Task(gymnasium.Env):
-        observation_space = gymnasium.spaces.Box(0, 1, (2,), np.float32)
-        action_space = gymnasium.spaces.Discrete(2)
-
-        def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
-            super().reset(seed=seed)
-            self.task = Recall(1, int(self.np_random.integers(2**31)))
-            return self.observe(), {}
-
-        def observe(self) -> np.ndarray:
-            return (self.task.observe()[0, 0, ::4, 0] / 255).astype(np.float32)
-
-        def step(self, action: Any) -> Any:
-            (reward,), last = self.task.act(np.array([int(action)]))
-            return self.observe(), float(reward), last, False, {}
-
-    from stable_baselines3.common.env_util import make_vec_env
-
-    envs = make_vec_env(Task, n_envs=8, seed=0)
-    model = make_model(
-        "MlpLstmPolicy",
-        envs,
-        n_steps=40,
-        batch_size=160,
-        n_epochs=4,
-        learning_rate=1e-3,
-        clip_range=0.2,
-        gamma=0.99,
-        gae_lambda=0.95,
-        policy_kwargs={"lstm_hidden_size": 32},
-        seed=0,
-        device="cpu",
-    )
-    model.learn(40 * 8 * updates)
-    returns = [episode["r"] for episode in model.ep_info_buffer]
-    return float(np.mean(returns))
-
-
 @pytest.mark.slow
+@pytest.mark.skipif(
+    importlib.util.find_spec("sb3_contrib") is None,
+    reason="compares with sb3-contrib: pip install -e '.[test,ppo]'",
+)
 def test_it_recalls_as_well_as_the_recurrent_ppo_of_sb3_contrib() -> None:
-    theirs = pytest.importorskip(
-        "sb3_contrib", reason="compares with sb3-contrib: pip install -e '.[ppo]'"
-    )
     updates = 100
-    assert recalled(updates) >= recalled_by_theirs(theirs.RecurrentPPO, updates) - 0.05
+    command = [sys.executable, recall.__file__, str(updates)]
+    theirs = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert recalled(updates) >= float(theirs.stdout) - 0.05
