@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ settings.load_profile("untimed")
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
+
+from qmap.agents import published
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -70,3 +73,41 @@ def driver(chromium: Chrome) -> Iterator[Chrome]:
     chromium.get("about:blank")
     chromium.execute_cdp_cmd("Network.clearBrowserCookies", {})
     browser.errors(chromium)
+
+
+@contextmanager
+def eager() -> Iterator[None]:
+    """TensorFlow's functions run as they stand: a few updates are done before a graph is made.
+
+    For trainings of a few updates whose graphs are not what is tested.
+    """
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
+def eagerly() -> Iterator[None]:
+    """The whole test runs as `eager` says."""
+    with eager():
+        yield
+
+
+@pytest.fixture
+def few_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Comparisons with the truth in the grid world look at 3 columns of a level, not at 30."""
+    from qmap.gridworld.evaluation import GroundTruth
+
+    monkeypatch.setattr(GroundTruth.__init__, "__defaults__", (3,))
+
+
+@pytest.fixture
+def small_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Networks have hidden layers of 32 in place of 1024: all else is as published."""
+    for networks in (published.CONVOLUTIONAL, published.DENSE, published.DQN):
+        for name, layers in networks.items():
+            monkeypatch.setitem(networks, name, {**layers, "hidden": [32] * len(layers["hidden"])})

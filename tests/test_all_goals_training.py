@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -59,8 +60,8 @@ def test_a_training_in_mazes_leaves_its_errors_pictures_and_evaluation(
 def test_a_resumed_run_ends_as_one_that_was_never_stopped(tmp_path: Path, learner: str) -> None:
     options = [*SOKOBAN, "--deterministic", "--learner", learner, "--save-every", "16"]
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    assert train_sokoban.main([*options, "--steps", "48", "--path", str(whole)]) == 0
     assert train_sokoban.main([*options, "--steps", "48", "--path", str(parts)]) == 0
+    shutil.copytree(parts, whole)
     run = only_run(parts)
     # As if it had been killed after the snapshot at 32.
     (run / "snapshots" / "step_48.snapshot").unlink()
@@ -70,6 +71,7 @@ def test_a_resumed_run_ends_as_one_that_was_never_stopped(tmp_path: Path, learne
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_all_learners_of_a_seed_see_the_same_transitions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -94,6 +96,7 @@ def test_all_learners_of_a_seed_see_the_same_transitions(
         np.testing.assert_array_equal(first, other)
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_a_run_starts_from_the_networks_of_another_world(tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     assert train_maze.main([*MAZE, "--steps", "8", "--path", str(first)]) == 0
@@ -105,6 +108,7 @@ def test_a_run_starts_from_the_networks_of_another_world(tmp_path: Path) -> None
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_the_target_network_is_copied_as_published_without_its_soft_moves(tmp_path: Path) -> None:
     options = ["--soft-target", "0", "--target", "2", "--lr", "1e-2", "--path", str(tmp_path)]
     assert train_maze.main([*MAZE, "--steps", "24", *options]) == 0
@@ -116,6 +120,7 @@ def test_the_target_network_is_copied_as_published_without_its_soft_moves(tmp_pa
     assert "target-2" in run.parent.name
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_boards_of_a_file_are_a_test_set_of_their_own(tmp_path: Path) -> None:
     boards = tmp_path / "set.txt"
     boards.write_text("######\n#@$ .#\n######\n\n#####\n#+$ #\n#   #\n#####\n")

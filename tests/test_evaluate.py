@@ -168,7 +168,7 @@ def test_intervals_are_those_of_the_textbook() -> None:
 
 
 @pytest.fixture
-def run_folder(tmp_path: Path) -> Path:
+def run_folder(tmp_path: Path, small_networks: None) -> Path:
     """The folder of a run in the grid world, untrained, with its checkpoint."""
     config = GridWorldConfig(model="mlp2", center_frames=True, output="sigmoid")
     learner = make_learner(config)

@@ -22,7 +22,7 @@ from qmap.utils.errors import UserError
 
 # Without learners there is nothing to compile: a run takes a second.
 RANDOM = ["--no-dqn", "--no-qmap", "--steps", "300", "--save-every", "100", "--no-videos"]
-LEARNING = ["--steps", "90", "--learning-starts", "20", "--batch", "2", "--replay", "500"]
+LEARNING = ["--steps", "40", "--learning-starts", "12", "--batch", "2", "--replay", "500"]
 
 
 def at_step(
@@ -138,6 +138,7 @@ def poison_rewards(training: Training) -> None:
     training.agent.replay._rewards[:] = np.inf
 
 
+@pytest.mark.usefixtures("eagerly", "small_networks")
 @pytest.mark.parametrize(
     ("poison", "learner"), [(poison_network, "q_map"), (poison_rewards, "dqn")]
 )
@@ -147,33 +148,35 @@ def test_numbers_that_are_not_finite_stop_the_run_and_spare_the_snapshot(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    at_step(monkeypatch, 50, poison)
-    flags = [*LEARNING, "--save-every", "45", "--path", str(tmp_path), "--no-videos"]
+    at_step(monkeypatch, 20, poison)
+    flags = [*LEARNING, "--save-every", "18", "--path", str(tmp_path), "--no-videos"]
     with pytest.raises(UserError, match=rf"diverged at step \d+: .*{learner}") as error:
         train_montezuma.main(flags)
     assert "\n" not in str(error.value)
     state = snapshots.load_latest(run_folder(tmp_path) / "snapshots")
-    assert state["step"] == 45
+    assert state["step"] == 18
     for part in state["agent"]["weights"][learner].values():
         assert all(np.isfinite(array).all() for array in part.values())
 
 
+@pytest.mark.usefixtures("eagerly", "small_networks")
 def test_weights_that_are_not_finite_are_never_saved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The step after which the snapshot is due spoils the weights, and nothing has used them yet.
-    at_step(monkeypatch, 60, poison_network)
-    flags = [*LEARNING, "--save-every", "30", "--path", str(tmp_path), "--no-videos"]
-    with pytest.raises(UserError, match="diverged at step 60: weights of q_map are not finite"):
+    at_step(monkeypatch, 20, poison_network)
+    flags = [*LEARNING, "--save-every", "10", "--path", str(tmp_path), "--no-videos"]
+    with pytest.raises(UserError, match="diverged at step 20: weights of q_map are not finite"):
         train_montezuma.main(flags)
-    assert snapshots.steps(run_folder(tmp_path) / "snapshots") == [30]
+    assert snapshots.steps(run_folder(tmp_path) / "snapshots") == [10]
 
 
+@pytest.mark.usefixtures("eagerly", "small_networks")
 def test_q_values_that_are_not_finite_stop_a_run_before_it_acts_on_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    at_step(monkeypatch, 45, poison_network)
-    flags = [*LEARNING[:2], "--learning-starts", "20", "--train-every", "1000", "--no-videos"]
+    at_step(monkeypatch, 25, poison_network)
+    flags = [*LEARNING[:2], "--learning-starts", "10", "--train-every", "1000", "--no-videos"]
     flags += ["--path", str(tmp_path), "--no-dqn", "--replay", "500"]
     with pytest.raises(UserError, match="Q-values of q_map are not finite"):
         train_montezuma.main(flags)
@@ -187,6 +190,7 @@ def test_a_replay_that_does_not_fit_into_memory_is_told_in_one_line(tmp_path: Pa
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.usefixtures("eagerly", "few_columns")
 def test_the_grid_worlds_pictures_may_fail_at_one_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

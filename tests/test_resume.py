@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -117,24 +118,29 @@ def die_at(monkeypatch: pytest.MonkeyPatch, step: int, main: Callable[[], int]) 
             main()
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random run that was never disturbed."""
+    results = tmp_path_factory.mktemp("whole")
+    assert train_montezuma.main([*RANDOM, "--path", str(results)]) == 0
+    return run_folder(results)
+
+
 @pytest.mark.parametrize("step", [50, 299, 301, 699])
 def test_rows_after_the_snapshot_are_cut_off_and_written_again(
-    step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    step: int, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert train_montezuma.main([*RANDOM, "--path", str(tmp_path / "whole")]) == 0
-    die_at(
-        monkeypatch, step, lambda: train_montezuma.main([*RANDOM, "--path", str(tmp_path / "new")])
-    )
-    run = run_folder(tmp_path / "new")
+    die_at(monkeypatch, step, lambda: train_montezuma.main([*RANDOM, "--path", str(tmp_path)]))
+    run = run_folder(tmp_path)
     assert train_montezuma.main(["--resume", str(run)]) == 0
-    assert_same(run_folder(tmp_path / "whole"), run)
+    assert_same(whole, run)
 
 
 def test_a_finished_run_is_left_as_it_is(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert train_montezuma.main([*RANDOM, "--path", str(tmp_path)]) == 0
-    run = run_folder(tmp_path)
+    run = tmp_path / "run"
+    shutil.copytree(whole, run)
     logs = {name: (run / name).read_bytes() for name in LOGS if (run / name).exists()}
     capsys.readouterr()
     assert train_montezuma.main(["--resume", str(run)]) == 0
@@ -142,19 +148,18 @@ def test_a_finished_run_is_left_as_it_is(
     assert {name: (run / name).read_bytes() for name in logs} == logs
 
 
-def test_a_run_that_another_process_is_at_is_refused(tmp_path: Path) -> None:
-    assert train_montezuma.main([*RANDOM, "--path", str(tmp_path)]) == 0
-    owner = RunFolder(run_folder(tmp_path), "qmap.train_montezuma")
+def test_a_run_that_another_process_is_at_is_refused(whole: Path) -> None:
+    owner = RunFolder(whole, "qmap.train_montezuma")
     with pytest.raises(UserError, match="another process is training"):
         train_montezuma.main(["--resume", str(owner.path)])
     owner.release()
 
 
 def test_a_checkpoint_that_a_run_started_from_is_not_needed_to_resume_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert train_montezuma.main([*RANDOM, "--path", str(tmp_path / "first")]) == 0
-    start_from = run_folder(tmp_path / "first") / "tensorflow" / "step_700.ckpt"
+    start_from = tmp_path / "step_700.ckpt"
+    shutil.copy(whole / "tensorflow" / start_from.name, start_from)
     flags = [*RANDOM, "--path", str(tmp_path / "second"), "--load", str(start_from)]
     die_at(monkeypatch, 400, lambda: train_montezuma.main(flags))
     start_from.unlink()

@@ -55,6 +55,7 @@ def test_memory_is_measured_and_so_is_the_machine(measured: dict) -> None:
     assert measured["machine"]["cores"] >= 1
 
 
+@pytest.mark.usefixtures("few_columns", "small_networks")
 @pytest.mark.parametrize("workload", ["gridworld", pytest.param("mario", marks=pytest.mark.slow)])
 def test_the_other_workloads_write_the_same_figures(workload: str, tmp_path: Path) -> None:
     file = tmp_path / "figures.json"

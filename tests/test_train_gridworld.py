@@ -16,7 +16,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import qmap.run
 from qmap.agents.published import GRID_WORLD, q_frames_maker
 from qmap.agents.q_map import QMapLearner
 from qmap.envs.gridworld_level import MOVES, SCREEN_COL, Level, load_level
@@ -223,7 +222,7 @@ def run(tmp_path: Path, *flags: str, seed: int = 0) -> tuple[int, Path]:
 
 @pytest.fixture(autouse=True)
 def _tensorflow_is_set_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(qmap.run, "set_up_networks", lambda _: None)
+    monkeypatch.setattr("qmap.agents.device.set_up", lambda **_: None)
 
 
 def losses(folder: Path) -> np.ndarray:
@@ -264,6 +263,7 @@ def test_a_run_leaves_losses_strips_a_checkpoint_and_an_evaluation(
     assert json.loads((folder / "config.json").read_text())["options"]["seed"] == 7
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_a_loaded_checkpoint_is_where_the_new_run_starts(tmp_path: Path) -> None:
     _, first = run(tmp_path, "--lr", "1e-3", "--steps", "32")
     ckpt = first / "tensorflow" / "step_32.ckpt"

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import eager, run_folder
 
 from qmap import train_mario
 from qmap.experiment import Bests, Episode
@@ -15,12 +16,7 @@ from qmap.utils.errors import UserError
 SHORT = ["--game", "foxglove", "--steps", "130", "--learning-starts", "50", "--batch", "2"]
 
 
-def run_folder(results: Path) -> Path:
-    """The folder of the only run in `results`."""
-    (config,) = results.glob("*/*/*/config.json")
-    return config.parent
-
-
+@pytest.mark.usefixtures("small_networks")
 def test_the_free_game_trains_without_further_set_up_and_its_network_moves_on_to_another_level(
     tmp_path: Path,
 ) -> None:
@@ -34,7 +30,8 @@ def test_the_free_game_trains_without_further_set_up_and_its_network_moves_on_to
     assert visits[:, 3].sum() >= 131
     checkpoint = str(run / "tensorflow" / "step_130.ckpt")
     flags += ["--level", "2.1", "--load", checkpoint, "--no-videos", "--path", str(second)]
-    assert train_mario.main(flags) == 0
+    with eager():
+        assert train_mario.main([*flags, "--steps", "60"]) == 0
     assert run_folder(second).parts[-3] == "foxglove_2.1"
 
 

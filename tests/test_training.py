@@ -95,6 +95,7 @@ def test_a_checkpoint_is_where_another_run_starts(trained: Path, tmp_path: Path)
     assert loaded == Path(checkpoint).read_bytes()
 
 
+@pytest.mark.usefixtures("eagerly", "small_networks")
 @pytest.mark.parametrize(
     ("flags", "agent"),
     [
@@ -104,7 +105,7 @@ def test_a_checkpoint_is_where_another_run_starts(trained: Path, tmp_path: Path)
     ],
 )
 def test_either_learner_can_be_left_out(flags: list[str], agent: str, tmp_path: Path) -> None:
-    arguments = ["--path", str(tmp_path), "--steps", "130", "--learning-starts", "50"]
+    arguments = ["--path", str(tmp_path), "--steps", "104", "--learning-starts", "90"]
     arguments += ["--batch", "2", "--replay", "1000", "--no-videos", *flags]
     assert train_montezuma.main(arguments) == 0
     run = run_folder(tmp_path)
@@ -152,11 +153,13 @@ def frozen_lake(**options: object) -> gymnasium.Env:
     return GoalGrid(env, (8, 8), lambda env, observation, info: divmod(int(observation), 8))
 
 
+@pytest.mark.usefixtures("eagerly", "small_networks")
 def test_anybodys_environment_can_be_trained_on(tmp_path: Path) -> None:
     gymnasium.register("test/Lake-v0", entry_point=frozen_lake)
-    arguments = ["--env", "test/Lake-v0", "--path", str(tmp_path), *SHORT]
+    arguments = ["--env", "test/Lake-v0", "--path", str(tmp_path), "--steps", "60", "--batch", "4"]
+    arguments += ["--learning-starts", "20", "--replay", "2000"]
     assert train_environment.main(arguments) == 0
-    visits = np.load(run_folder(tmp_path) / "coords" / "step_240.npy", allow_pickle=False)
+    visits = np.load(run_folder(tmp_path) / "coords" / "step_60.npy", allow_pickle=False)
     assert visits[:, 1:3].min() >= 0
     assert visits[:, 1:3].max() <= 7
 
