@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
+from qmap.agents import published
+
 # An example may take as long as a busy machine needs.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
-
-from qmap.agents import published
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
