@@ -367,6 +367,8 @@ def memory(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["--rule", "best-reward"], "its rule is q-learning, that of the run best-reward"),
         (["--gamma", "0.5"], "its discount factor is 0.99, that of the run 0.5"),
         (["--env", "montezuma"], "its game is grid, that of the run montezuma"),
+        (["--edges", "100", "200"], "its edges is none, that of the run 100.0, 200.0"),
+        (["--right-reward", "5"], "its rewards is 1.0, 0.0, 0.0, that of the run 1.0, 5.0, 0.0"),
         (["--screens", "7"], "8 screens are more than the 7 of the table; give more --screens"),
     ],
 )

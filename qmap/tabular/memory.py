@@ -69,4 +69,4 @@ def save_memory(path: Path, origin: dict[str, Any], entries: Entries, better: Be
 
 
 def _written(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return (", ".join(map(str, value)) or "none") if isinstance(value, list) else str(value)

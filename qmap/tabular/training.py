@@ -18,6 +18,8 @@ from qmap.utils.errors import UserError
 from qmap.utils.memory import check_slots
 from qmap.utils.terminal import say
 
+FRAMES = ("color", "crop", "resize", "frame_size", "edges")  # options of what is seen of a screen
+
 
 def train(config: TabularConfig, experiment: Experiment, program: str) -> int:
     """Train as `qmap.training.train` does, which see; then save the memory.
@@ -84,6 +86,8 @@ def origin_of(config: TabularConfig, envs: Envs) -> dict[str, Any]:
         "game": config.env,
         "actions": list(envs.action_names),
         "frame": list(envs.frame_shape),
+        **{name.replace("_", " "): getattr(config, name) for name in FRAMES},
+        "rewards": [config.game_reward, config.right_reward, config.death_reward],
         "rule": config.rule,
         **({"discount factor": config.gamma} if config.bootstraps else {}),
     }
