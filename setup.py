@@ -22,7 +22,11 @@ setup(
     long_description_content_type="text/markdown",
     license="MIT",
     packages=find_packages(include=["qmap", "qmap.*"]),
-    package_data={"qmap.envs": ["levels/*.png"], "qmap.page": ["static/*"]},
+    package_data={
+        "qmap.envs": ["levels/*.png"],
+        "qmap.page": ["static/*"],
+        "qmap.shipped": ["*/config.json", "*/tensorflow/*.ckpt"],
+    },
     data_files=[
         # Neither a commercial ROM nor states recorded from one are listed here.
         game_files("SuperMarioAllStars-Snes", ["*.json", "rom.sha", "*.md"]),

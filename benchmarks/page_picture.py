@@ -1,7 +1,7 @@
 """A picture of the page: `python -m benchmarks.page_picture RUN --output docs/page.png`.
 
 Opens a tab in Chromium. In Play the agent is sent to a place that is believed --away steps away,
-and the picture is taken on the way.
+or to --goal, and the picture is taken on the way.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=1280, help="pixels (default 1280)")
     parser.add_argument("--height", type=int, default=900, help="pixels (default 900)")
     parser.add_argument("--away", type=float, default=20, help="believed steps (default 20)")
+    parser.add_argument("--goal", type=int, nargs=2, metavar=("ROW", "COL"), help="or to this cell")
     parser.add_argument("--seconds", type=float, default=1.0, help="until it is taken (default 1)")
     options = parser.parse_args()
     if reason := missing():
@@ -43,7 +44,7 @@ def main() -> None:
             driver.get(f"{address}/#{options.tab}")
             if options.tab == "play":
                 until(lambda: driver.execute_script(PICTURES))
-                send(driver, options.away)
+                send(driver, options.away, options.goal)
             time.sleep(options.seconds)
             taken = driver.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})
             options.output.write_bytes(base64.b64decode(taken["data"]))
@@ -52,11 +53,11 @@ def main() -> None:
     print(options.output)
 
 
-def send(driver: Chrome, away: float) -> None:
-    """Send the agent to the place whose believed distance is nearest to `away` steps."""
+def send(driver: Chrome, away: float, goal: list[int] | None) -> None:
+    """Send the agent to a goal, else to the place that is believed nearest to `away` steps away."""
     driver.execute_async_script(
         """
-        const [away, done] = arguments;
+        const [away, goal, done] = arguments;
         const { Channel } = await import("/static/common.js");
         const { unpack, stepsOf } = await import("/static/play_scene.js");
         let [gamma, sent] = [null, false];
@@ -69,16 +70,15 @@ def send(driver: Chrome, away: float) -> None:
             const off = [...best.values].map(
               (value) => Math.abs(stepsOf(value / 65535, gamma) - away));
             const index = off.indexOf(Math.min(...off));
-            channel.send({
-              do: "goal",
-              row: Math.floor(index / best.cols),
-              col: (index % best.cols) + words.window,
-            });
+            const [row, col] = goal
+              ?? [Math.floor(index / best.cols), (index % best.cols) + words.window];
+            channel.send({ do: "goal", row, col });
             setTimeout(() => { channel.close(); done(); }, 100);
           },
         });
         """,
         away,
+        goal,
     )
 
 

@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import browser
 
+import qmap.page
+
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
+
+
+STATIC = Path(qmap.page.__file__).parent / "static"
 
 
 def open_tab(driver: Chrome) -> str:
@@ -30,3 +36,10 @@ def test_the_tabs_open_by_mouse_keyboard_and_address(driver: Chrome, tmp_path: P
         )
         assert loaded
         assert all(each.startswith(address) for each in loaded)
+
+
+def test_no_sheet_restyles_what_another_one_names() -> None:
+    owners: dict[str, str] = {}
+    for sheet in sorted(STATIC.glob("*.css")):
+        for name in set(re.findall(r"^\s*\.([\w-]+)", sheet.read_text(), flags=re.MULTILINE)):
+            assert owners.setdefault(name, sheet.name) == sheet.name, name

@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from qmap.shipped import names, place
 from qmap.utils import streams
 from qmap.utils.command_line import OneLineParser, run
 from qmap.utils.errors import UserError
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Only now is TensorFlow loaded, which takes seconds.
     with quiet(), nothing_to_lose():
         from qmap.evaluate.trained import find
-    origin = find(options.checkpoint)
+    origin = find(place(options.checkpoint))
     output = options.output or origin.folder / "evaluation" / f"step_{origin.step}"
     try:
         output.mkdir(parents=True, exist_ok=True)
@@ -140,7 +141,9 @@ def _parser() -> OneLineParser:
         prog="python -m qmap.evaluate", description="Measure what a trained agent can do."
     )
     parser.add_argument(
-        "checkpoint", metavar="CKPT", type=Path, help="RUN/tensorflow/step_N.ckpt of a run"
+        "checkpoint",
+        metavar="CKPT",
+        help=f"RUN/tensorflow/step_N.ckpt of a run, or an agent that ships: {', '.join(names())}",
     )
     for flag, default, metavar, words in (
         ("--episodes", 10, "N", "episodes to play"),

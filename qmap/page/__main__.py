@@ -10,9 +10,9 @@ import importlib.util
 import secrets
 import socket
 from collections.abc import Sequence
-from pathlib import Path
 
 from qmap.page.results import Results
+from qmap.shipped import names, place
 from qmap.utils.command_line import OneLineParser, run
 from qmap.utils.errors import UserError
 
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"the page needs {', '.join(missing)}: expected an installation with "
             "pip install 'qmap[page]', or -e '.[page]' in a clone"
         )
-    results = Results.of(options.place)
+    results = Results.of(place(options.place))
     token = secrets.token_urlsafe(24) if options.token else None
     listener = _listen(options.host, options.port)
     from qmap.page.server import serve
@@ -86,9 +86,9 @@ def _parser() -> OneLineParser:
         "place",
         metavar="RUN|CKPT|RESULTS",
         nargs="?",
-        type=Path,
-        default=Path("qmap_results"),
-        help="a run's folder, RUN/tensorflow/step_N.ckpt, or a folder of results (qmap_results)",
+        default="qmap_results",
+        help="a run's folder, RUN/tensorflow/step_N.ckpt, a folder of results (qmap_results), or "
+        f"an agent that ships: {', '.join(names())}",
     )
     parser.add_argument("--port", type=int, default=8080, help="0 finds a free one (default 8080)")
     parser.add_argument(

@@ -69,11 +69,11 @@ export class Controls {
     this.walls = element("div", { className: "stack" }, labelled("the pointer on the game", this.pointer),
       element("label", { className: "row" }, this.truth, "true distances beside it"));
     this.videos = element("div", { className: "stack" });
-    this.legend = element("div", { className: "legend" });
+    this.mapScale = element("div", { className: "map-scale" });
     this.side = element("div", { className: "card stack controls" },
       labelled("drives", this.drive),
       labelled("map", this.map), this.actions,
-      labelled("strength of the map", this.strength), this.legend,
+      labelled("strength of the map", this.strength), this.mapScale,
       labelled("speed", this.speed, this.speedText),
       element("div", { className: "row" }, this.step, this.restart, this.record),
       this.walls, this.videos);
@@ -99,7 +99,7 @@ export class Controls {
     fill(this.map, named(world.maps, MAPS));
     fill(this.action, { ...world.actions });
     this.walls.hidden = !world.has_walls;
-    this.legend.hidden = !world.has_map;
+    this.mapScale.hidden = !world.has_map;
     this.drawLegend();
   }
 
@@ -126,7 +126,7 @@ export class Controls {
   }
 
   pictured() {
-    if (!this.view.table || this.legend.firstChild?.dataset.drawn) return;
+    if (!this.view.table || this.mapScale.firstChild?.dataset.drawn) return;
     this.drawLegend();
   }
 
@@ -155,7 +155,7 @@ export class Controls {
       tick.style.left = `${100 * world.gamma ** (steps - 1)}%`;
       return tick;
     }));
-    this.legend.replaceChildren(bar, labels);
+    this.mapScale.replaceChildren(bar, labels);
   }
 
   // Click or tap: go there, or draw walls while the pointer is down.

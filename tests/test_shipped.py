@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import corridor_agent
+import pytest
+
+from qmap import shipped
+from qmap.utils import checkpoint
+from qmap.utils.errors import UserError
+
+
+@pytest.mark.parametrize("name", shipped.names())
+def test_what_ships_is_small_can_be_evaluated_and_names_no_machine(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from qmap.evaluate.trained import find
+
+    monkeypatch.chdir(tmp_path)
+    path = shipped.place(name)
+    assert path.stat().st_size <= shipped.LARGEST
+    assert find(path).name.startswith(name)
+    told = json.loads((path.parent.parent / "config.json").read_text())
+    of_checkpoint = checkpoint.load(path, "checkpoint")["config"]
+    assert told["options"]["path"] == of_checkpoint["path"] == "qmap_results"
+    # What is measured of it is written beside it, and stays.
+    (path.parent.parent / "evaluation").mkdir()
+    assert shipped.place(name) == path
+    assert (path.parent.parent / "evaluation").is_dir()
+
+
+def test_other_places_are_left_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert shipped.place("somewhere/step_5.ckpt") == Path("somewhere/step_5.ckpt")
+    (tmp_path / "maze").mkdir()
+    assert shipped.place("maze") == Path("maze"), "a folder of one's own goes first"
+    assert list(tmp_path.iterdir()) == [tmp_path / "maze"]
+
+
+def test_an_agent_is_added_to_those_that_ship_without_where_it_lay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = corridor_agent.write_run(tmp_path / "results")
+    told = json.loads((run / "config.json").read_text())
+    told["options"]["path"] = "/home/somebody"
+    (run / "config.json").write_text(json.dumps(told))
+    monkeypatch.setattr(shipped, "AGENTS", tmp_path / "agents")
+    monkeypatch.setattr(shipped, "LARGEST", 2**30)
+    (path,) = (run / "tensorflow").iterdir()
+    target = shipped.ship(path, "corridor")
+    assert shipped.names() == ["corridor"]
+    assert "somebody" not in (target.parent.parent / "config.json").read_text()
+    assert checkpoint.load(target, "checkpoint")["q_map"].keys() >= {"online"}
+
+    monkeypatch.setattr(shipped, "LARGEST", 1000)
+    with pytest.raises(UserError, match="expected at most 0: train a smaller network"):
+        shipped.ship(path, "corridor")
+    assert shipped.names() == []
