@@ -64,7 +64,8 @@ def test_copies_of_a_machine_answer_with_what_they_return_or_raise_and_not_to_st
     home = Home("127.0.0.1", secret)
     address = "127.0.0.1", home.port()
     strangers = [_connected(address, b"t" * each, 5.0) for each in (1, SECRET, SECRET + 1)]
-    threading.Thread(target=home.start, args=(partial(Dice, raises, 2), world, numbers)).start()
+    makers = dict.fromkeys(numbers, partial(Dice, raises, 2))
+    threading.Thread(target=home.start, args=(makers, world)).start()
     workers = [
         Worker(_connected(address, secret, 5.0), FarProcess(HomeHere(home), number), world, number)
         for number in numbers
