@@ -228,8 +228,10 @@ def test_another_level_keeps_the_networks_and_one_that_fails_changes_nothing(
 
 @pytest.mark.parametrize("content", [b"", b"damaged", None])
 def test_a_checkpoint_that_cannot_be_played_is_said_in_a_line(
-    tmp_path: Path, content: bytes | None
+    tmp_path: Path, content: bytes | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Here it is no process of its own, whose Ctrl-C it may ignore.
+    monkeypatch.setattr(game_loop.signal, "signal", lambda *_: None)
     path = tmp_path / "run" / "tensorflow" / "step_5.ckpt"
     path.parent.mkdir(parents=True)
     config = {"program": "qmap.train_gridworld", "options": {}}

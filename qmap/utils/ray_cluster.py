@@ -54,9 +54,9 @@ def connect(address: str) -> ModuleType:
     finally:
         # Ray draws from Python's own generator, and so do the networks for their first weights.
         random.setstate(luck)
-    if threading.current_thread() is threading.main_thread():
-        # Ray would end the program where it stands; a run saves itself first.
-        signal.signal(signal.SIGTERM, before)
+        if threading.current_thread() is threading.main_thread():
+            # Ray would end the program where it stands; a run saves itself first.
+            signal.signal(signal.SIGTERM, before)
     return ray
 
 
