@@ -83,7 +83,7 @@ def measure(options: Options) -> list[Block]:
     """
     with quiet():
         from benchmarks import workloads
-        from qmap.training import train
+        from qmap.launch import train
     workload = getattr(workloads, options.game)(
         first_exploration=0.525,  # as in the middle of a run
         first_random=0.075,
