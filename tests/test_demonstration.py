@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qmap import record_demonstration
+from qmap.demonstration import actions_file
 from qmap.demonstration.actions_file import Demonstration, Step, Tape, read_actions, write_actions
 from qmap.demonstration.keyboard import Keys, play
 from qmap.demonstration.starts import Starts
@@ -251,6 +252,19 @@ def test_an_episode_of_which_the_beginning_was_missed_is_not_written(tmp_path: P
     tape.start()
     tape.add(Episode(1, length=5), np.zeros((2, 2, 3), np.uint8), "LEFT")
     tape.end(Episode(1, length=6), "episode")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_episode_that_never_ends_fills_no_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(actions_file, "LONGEST", 3)
+    tape = Tape(tmp_path, "corridor")
+    tape.start()
+    for length in range(5):
+        tape.add(Episode(1, length=length), np.zeros((2, 2, 3), np.uint8), "LEFT")
+    assert len(tape._steps) == len(tape._returns) == 3
+    tape.end(Episode(1, length=5), "episode")
     assert not list(tmp_path.iterdir())
 
 

@@ -396,3 +396,24 @@ def test_a_picture_says_what_it_was_given() -> None:
         np.testing.assert_allclose(found["best"], maps["best"], atol=1 / MOST)
         assert found["true"].tolist() == [[0, 1], [0, 1]]
         assert (image == screen).all()
+
+
+def test_the_training_s_policy_explores_as_the_schedule_says_that_it_had() -> None:
+    from qmap.config import TrainingConfig
+    from qmap.evaluate.trained import Origin, Trained
+    from qmap.page.drivers import TrainingPolicy
+
+    for exploration, expected in (("linear", 0.55), ("phases", 0.1), ("geometric", 0.99**50)):
+        config = TrainingConfig(
+            qmap=False,
+            steps=100,
+            exploration=exploration,
+            learning_starts=10,
+            anneal=20,
+            exploration_factor=0.99,
+            last_exploration=0.1,
+        )
+        origin = Origin(Path("step_50.ckpt"), 50, config, "somewhere", lambda: None)
+        trained = Trained(None, object(), 0.9)
+        policy = TrainingPolicy(origin, trained, (4, 4), 3, np.random.default_rng(0))
+        assert policy._random == policy._planned == pytest.approx(expected)

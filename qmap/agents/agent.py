@@ -15,7 +15,7 @@ from qmap.agents.learner import FOLLOW_EVERY, followed
 from qmap.agents.means import Means
 from qmap.agents.q_map import QMapLearner
 from qmap.agents.replay import Replay
-from qmap.agents.schedules import crossings, geometric, linear, phases
+from qmap.agents.schedules import crossings, linear, planned_exploration
 from qmap.agents.sight import sees
 from qmap.agents.together import together
 
@@ -86,15 +86,7 @@ class Agent:
     @property
     def planned_exploration(self) -> float:
         """The wanted share of exploring steps now."""
-        if self.dqn is None:
-            return 1.0
-        settings = self.settings
-        ends = settings.first_exploration, settings.last_exploration
-        if settings.exploration == "phases":
-            return phases(self.step, settings.learning_starts, settings.anneal, *ends)
-        if settings.exploration == "geometric":
-            return geometric(self.step, settings.exploration_factor, *ends)
-        return linear(self.step, settings.steps, *ends)
+        return 1.0 if self.dqn is None else planned_exploration(self.settings, self.step)
 
     @property
     def q_map_in_use(self) -> bool:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from qmap.config import TrainingConfig
+
 
 def linear(step: int, steps: int, first: float, last: float) -> float:
     """Go from `first` at step 0 to `last` at step `steps` in a straight line, and stay there."""
@@ -17,6 +22,16 @@ def phases(step: int, wait: int, steps: int, first: float, last: float) -> float
 def geometric(step: int, factor: float, first: float, last: float) -> float:
     """Start at `first`, multiply by `factor` at each step, and stop at `last`."""
     return max(first * factor**step, last)
+
+
+def planned_exploration(settings: TrainingConfig, step: int) -> float:
+    """Return the wanted share of exploring steps of an agent with a task."""
+    ends = settings.first_exploration, settings.last_exploration
+    if settings.exploration == "phases":
+        return phases(step, settings.learning_starts, settings.anneal, *ends)
+    if settings.exploration == "geometric":
+        return geometric(step, settings.exploration_factor, *ends)
+    return linear(step, settings.steps, *ends)
 
 
 def crossings(every: int, step: int, advanced: int) -> int:

@@ -26,6 +26,7 @@ from qmap.utils.errors import UserError
 from qmap.utils.files import atomic_file, cannot
 
 ENDING = ".actions"
+LONGEST = 100_000  # steps of an episode that are kept: some worlds never end
 WORLD = "# world:"
 REPEATED = re.compile(r"(?P<action>.+?)\*(?P<times>[1-9]\d{0,5})")
 
@@ -60,7 +61,7 @@ class Demonstration:
 
 
 class Tape:
-    """The steps of an episode under way, to be written beside its video.
+    """The steps of an episode under way, to be written beside its video, if they are not too many.
 
     Args:
         folder: where files go.
@@ -85,11 +86,12 @@ class Tape:
             screen: uint8 (height, width, 3).
             action: its name.
         """
-        self._steps.append(Step(action, screen=checksum(screen)))
-        self._returns.append(episode.undiscounted_return)
+        if len(self._steps) < LONGEST:
+            self._steps.append(Step(action, screen=checksum(screen)))
+            self._returns.append(episode.undiscounted_return)
 
     def end(self, episode: Episode, name: str) -> None:
-        """Write NAME.actions, unless the beginning of the episode was missed.
+        """Write NAME.actions, unless the beginning of the episode was missed or it was too long.
 
         Raises:
             UserError: it cannot be written.

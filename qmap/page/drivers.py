@@ -8,7 +8,7 @@ import numpy as np
 
 from qmap.agents.exploration import ExplorationBalance, GoalPolicy
 from qmap.agents.means import Means
-from qmap.agents.schedules import linear
+from qmap.agents.schedules import linear, planned_exploration
 from qmap.config import TrainingConfig
 from qmap.evaluate.player import Player
 from qmap.evaluate.trained import Origin, Trained
@@ -61,8 +61,7 @@ class TrainingPolicy:
         self._uses_q_map = trained.q_map is not None and step >= 2 * config.learning_starts
         self._planned = 1.0
         if trained.dqn is not None:
-            first, last = config.first_exploration, config.last_exploration
-            self._planned = linear(step, config.steps, first, last)
+            self._planned = planned_exploration(config, step)
         self._random = self._planned
         if self._uses_q_map:
             self._random = linear(step, config.steps, config.first_random, config.last_random)

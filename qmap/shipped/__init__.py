@@ -12,7 +12,7 @@ from pathlib import Path
 
 from qmap.utils import checkpoint
 from qmap.utils.errors import UserError
-from qmap.utils.files import cannot
+from qmap.utils.files import atomic_file, cannot
 from qmap.utils.run_folder import CONFIG
 
 AGENTS = Path(__file__).parent
@@ -41,11 +41,12 @@ def place(given: str) -> Path:
     target = run / "tensorflow" / shipped.name
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        for source, copy in ((AGENTS / given / CONFIG, run / CONFIG), (shipped, target)):
-            if not copy.exists():
-                shutil.copyfile(source, copy)
     except OSError as error:
         raise cannot("write", run, error) from error
+    # Each time, for those of an earlier version may lie there.
+    for source, copy in ((AGENTS / given / CONFIG, run / CONFIG), (shipped, target)):
+        with atomic_file(copy) as file:
+            file.write(source.read_bytes())
     return target
 
 
@@ -59,6 +60,11 @@ def ship(path: Path, name: str) -> Path:
     from qmap.evaluate.trained import find
 
     find(path)
+    if (size := path.stat().st_size) > LARGEST:
+        raise UserError(
+            f"{path} takes {size / 2**20:.1f} MiB, expected at most {LARGEST / 2**20:.0f}: train a "
+            "smaller network, without --keep-moments"
+        )
     told = json.loads((path.parent.parent / CONFIG).read_text(encoding="utf-8"))
     tree = checkpoint.load(path, "checkpoint")
     for options in (told["options"], tree.get("config", {})):
@@ -69,10 +75,5 @@ def ship(path: Path, name: str) -> Path:
     target = folder / "tensorflow" / path.name
     target.parent.mkdir(parents=True)
     (folder / CONFIG).write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
-    if (size := checkpoint.save(target, "checkpoint", tree)) > LARGEST:
-        shutil.rmtree(folder)
-        raise UserError(
-            f"{path} takes {size / 2**20:.1f} MiB, expected at most {LARGEST / 2**20:.0f}: train a "
-            "smaller network, without --keep-moments"
-        )
+    checkpoint.save(target, "checkpoint", tree)
     return target
