@@ -492,9 +492,11 @@ def wrapped() -> gymnasium.Env:
     return Scale(SavedCounter(Counter(wrappers.RecordEpisodeStatistics(env))))
 
 
-def test_wrappers_whose_state_is_not_saved_are_named() -> None:
+def test_wrappers_whose_state_is_not_saved_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     with closing(open_envs(wrapped)) as envs:
         assert envs.forgetful == ("Counter",)
+        envs.warn_of_losses()
+        assert "Counter of Dice cannot be saved" in capsys.readouterr().err
         envs.reset()
         go(envs, 4)
         state = envs.state()
