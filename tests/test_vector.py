@@ -109,6 +109,14 @@ def leaves(world: Dice) -> float:
     sys.exit()
 
 
+class Panic(BaseException):
+    """As those of worlds written in Rust: no `Exception`."""
+
+
+def panics(world: Dice) -> float:
+    raise Panic("index out of bounds")
+
+
 def dies(world: Dice) -> float:
     os.kill(os.getpid(), signal.SIGKILL)
     return 0.0
@@ -242,6 +250,8 @@ def test_a_copy_that_cannot_be_made_is_told(tmp_path: Path, n_envs: int) -> None
         (raises, 2, r"^Dice, copy 0, step 3 raised ValueError: simulation bec", "in raises"),
         (leaves, 1, r"^Dice, step 3 raised SystemExit: $", "in leaves"),
         (leaves, 2, r"^Dice, copy 0, step 3 raised SystemExit: $", "in leaves"),
+        (panics, 1, r"^Dice, step 3 raised Panic: index out of bounds$", "in panics"),
+        (panics, 2, r"^Dice, copy 0, step 3 raised Panic: index out of bounds$", "in panics"),
         (dies, 2, r"^the process of Dice, copy 0 died \(exit status -9\)", ""),
         (hangs, 2, r"^Dice, copy 0 did not answer within 2 seconds \(--env-timeout\)$", ""),
         (nothing, 1, r"^Dice, step 3: reward is None, expected a number", None),

@@ -14,7 +14,7 @@ from qmap.envs.alarm import Alarm, TimeIsUp
 from qmap.envs.contract import EnvironmentFailure, check_contract, check_screen
 from qmap.envs.make_env import make_sticky
 from qmap.envs.ray_worker import start_there
-from qmap.envs.worker import FAULTS, Copy, MakeEnv, Seen, Worker, close, described, start_here
+from qmap.envs.worker import Copy, MakeEnv, Seen, Worker, close, described, start_here
 from qmap.utils import streams
 from qmap.utils.errors import UserError
 from qmap.utils.ray_cluster import connect
@@ -277,12 +277,12 @@ class Envs:
         try:
             with self._alarm:
                 return function(*arguments)
-        except UserError:
+        except (UserError, KeyboardInterrupt):
             raise
         except TimeIsUp:
             what = f"did not answer within {self._timeout:g} seconds (--env-timeout)"
             trace = traceback.format_exc()
-        except FAULTS as error:
+        except BaseException as error:
             what = f"raised {described(error)}"
             trace = traceback.format_exc()
         where = "the environment" if copy is None else copy

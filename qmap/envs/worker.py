@@ -20,6 +20,7 @@ import numpy as np
 from gymnasium.vector.utils import CloudpickleWrapper
 
 from qmap.envs import saving
+from qmap.envs.alarm import TimeIsUp
 from qmap.envs.contract import (
     MAX_REWARD,
     EnvironmentFailure,
@@ -39,8 +40,9 @@ STOPPING = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
 PR_SET_PDEATHSIG = 1
-# What an environment may raise that is its own fault; sys.exit() in it must not end the run.
-FAULTS = (Exception, SystemExit)
+# What passes through an environment without being its own fault. All else that it raises is, such
+# as sys.exit(), or the panics of worlds written in Rust, which are no `Exception` either.
+NOT_ITS_FAULT = (KeyboardInterrupt, TimeIsUp)
 
 
 class Seen(NamedTuple):
@@ -111,7 +113,9 @@ class Copy:
         try:
             world = None if anew else saving.save_world(self.env)
             layers = saving.save_wrappers(self.env)
-        except FAULTS as error:
+        except NOT_ITS_FAULT:
+            raise
+        except BaseException as error:
             world, trouble = None, f"{self}: the episode cannot be saved, {described(error)}"
         return {
             "world": world,
@@ -153,7 +157,9 @@ def close(env: gymnasium.Env) -> None:
     """Close an environment; what it raises is shown and changes nothing."""
     try:
         env.close()
-    except FAULTS:
+    except NOT_ITS_FAULT:
+        raise
+    except BaseException:
         traceback.print_exc()
 
 
@@ -308,7 +314,7 @@ def answer(where: Callable[[], object], call: Callable[[], Any]) -> bytes:
         return pickle.dumps((True, call()))
     except UserError as error:
         return pickle.dumps((False, (str(error), None)))
-    except (*FAULTS, KeyboardInterrupt) as error:  # Ctrl-C is ignored here
+    except BaseException as error:  # Ctrl-C is ignored here, and there is no alarm
         text = f"{where()} raised {described(error)}"
         return pickle.dumps((False, (text, traceback.format_exc())))
 
