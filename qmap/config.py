@@ -274,6 +274,13 @@ class TrainingConfig(GameOptions, QMapOptions):
     # What to learn.
     dqn: bool = of_learning(True, "do not learn the task: explore with the Q-map alone")
     qmap: bool = of_learning(True, "do not learn the Q-map: a DQN that explores epsilon-greedily")
+    hidden: int | None = of_learning(
+        None,
+        "units of each dense layer in the middle of the networks; fewer make smaller checkpoints "
+        "(default: as the network's name says, 1,024 as published)",
+        needs=["learns"],
+        minimum=1,
+    )
     # Exploration.
     exploration: str = of_exploration(
         "linear",
@@ -321,6 +328,14 @@ class TrainingConfig(GameOptions, QMapOptions):
     )
     timer_bonus: float = of_exploration(
         0.5, "share of extra steps allowed to reach a goal", needs=["qmap"], minimum=0
+    )
+    goal_rarity: float = of_exploration(
+        0.0,
+        "draw goals with weights of (1 + visits to the cell) ** -POWER; 0 draws them evenly",
+        needs=["qmap"],
+        minimum=0,
+        maximum=100,
+        metavar="POWER",
     )
     # Exploration without a DQN and a Q-map: what these have to be better than.
     repeat: list[int] = of_exploration(

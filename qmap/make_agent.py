@@ -21,6 +21,7 @@ from qmap.experiment import Experiment
 from qmap.utils import streams
 from qmap.utils.errors import UserError
 from qmap.utils.memory import check_slots
+from qmap.utils.visits import Visits
 
 
 def make_agent_for(config: TrainingConfig, experiment: Experiment, envs: Envs) -> Agent:
@@ -72,6 +73,7 @@ def make_agent(
                     sigmoid=config.output == "sigmoid",
                     small_start=config.small_start,
                     frame_channels=channels * config.difference_frames,
+                    hidden=config.hidden,
                 ),
                 learning_rate=config.qmap_lr,
                 gamma=config.qmap_gamma,
@@ -87,6 +89,7 @@ def make_agent(
                     observation_shape,
                     n_actions,
                     config.dueling,
+                    config.hidden,
                 ),
                 learning_rate=config.dqn_lr,
                 gamma=config.dqn_gamma,
@@ -128,6 +131,7 @@ def make_agent(
         acting=acting,
         sampling=streams.generator(config.seed, "sampling"),
         means=means,
+        visits=Visits() if config.qmap and config.goal_rarity else None,
     )
 
 

@@ -18,6 +18,7 @@ from qmap.agents.replay import Replay
 from qmap.agents.schedules import crossings, linear, planned_exploration
 from qmap.agents.sight import sees
 from qmap.agents.together import together
+from qmap.utils.visits import Visits
 
 if TYPE_CHECKING:
     from qmap.config import TrainingConfig
@@ -41,6 +42,8 @@ class Agent:
         acting: source of random numbers of the policies.
         sampling: source of random numbers of the replay.
         means: takes what updates find out: losses, errors and the best Q-values.
+        visits: counts the cells that the characters are in, for goals that are drawn by their
+            rarity; None draws them evenly.
 
     Attributes:
         growth_bytes: by which `weights` may grow: networks do not.
@@ -63,6 +66,7 @@ class Agent:
         acting: np.random.Generator,
         sampling: np.random.Generator,
         means: Means,
+        visits: Visits | None = None,
     ) -> None:
         self.settings = settings
         self.replay = replay
@@ -71,11 +75,13 @@ class Agent:
         self.dqn = dqn
         self.generators = {"acting": acting, "sampling": sampling}
         self.means = means
+        self.visits = visits
         self.learners = [learner for learner in (dqn, q_map) if learner is not None]
         self.networks = OnlineNetworks(q_map, dqn)
         self.balance = ExplorationBalance()
         self.step = 0
         self.coords = np.zeros((len(policies), 3), np.int64)
+        self.rooms = np.zeros(len(policies), np.int64)
         self.q_frames: np.ndarray | None = None
 
     @property
@@ -112,7 +118,7 @@ class Agent:
         for env in envs:
             self.policies[env].end_episode(self.coords[env])
         self.replay.start(envs, frames, coords, rooms)
-        self.coords[envs] = coords
+        self._see_places(envs, coords, rooms)
 
     def observations(self) -> np.ndarray:
         """What the agent sees now: stacked frames of every environment, uint8."""
@@ -149,6 +155,7 @@ class Agent:
                 policy.act(
                     self.q_frames[env] if need.q_frames else None,
                     int(greedy[env]) if need.greedy_action else None,
+                    self._rarity(env) if need.goal_weights else None,
                 )
                 for env, (policy, need) in enumerate(zip(self.policies, needs, strict=True))
             ]
@@ -170,8 +177,24 @@ class Agent:
             if self.q_map_in_use:
                 self.balance.adjust(planned)
         self.replay.add(actions, rewards, terminals, frames, coords, rooms)
-        self.coords[:] = coords
+        self._see_places(np.arange(len(actions)), coords, rooms)
         self.step += len(actions)
+
+    def _see_places(self, envs: np.ndarray, coords: np.ndarray, rooms: np.ndarray | int) -> None:
+        """Note where the characters of `envs` are now."""
+        self.coords[envs] = coords
+        self.rooms[envs] = rooms
+        if self.visits is not None:
+            self.visits.add(self.rooms[envs], coords[:, 0], coords[:, 1])
+
+    def _rarity(self, env: int) -> np.ndarray | None:
+        """Return the weights of the cells on a screen as goals, (rows, cols)."""
+        if self.visits is None:
+            return None
+        counts = self.visits.on_screen(
+            int(self.rooms[env]), int(self.coords[env, 2]), self.q_frames.shape[1:3]
+        )
+        return (1.0 + counts) ** -self.settings.goal_rarity
 
     def train(self) -> None:
         """Train and copy to the target networks as often as the last `observe` makes due.
@@ -242,6 +265,8 @@ class Agent:
         return {
             "step": self.step,
             "coords": self.coords,
+            "rooms": self.rooms,
+            **({} if self.visits is None else {"visits": self.visits.rows()}),
             "generators": {
                 name: generator.bit_generator.state for name, generator in self.generators.items()
             },
@@ -256,6 +281,10 @@ class Agent:
         """Continue from what `state` returned."""
         self.step = state["step"]
         self.coords[:] = state["coords"]
+        # Snapshots of before rooms were kept belong to runs that do not ask for them.
+        self.rooms[:] = state.get("rooms", 0)
+        if self.visits is not None:
+            self.visits.restore(state["visits"])
         for name, generator in self.generators.items():
             generator.bit_generator.state = state["generators"][name]
         self.means.restore(state["means"])

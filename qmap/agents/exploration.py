@@ -29,6 +29,7 @@ class Needs(NamedTuple):
 
     q_frames: bool
     greedy_action: bool
+    goal_weights: bool = False
 
 
 class Goal(NamedTuple):
@@ -60,7 +61,12 @@ class Policy(Protocol):
     ) -> Needs:
         """Decide what kind of step comes next, and tell which Q-values that needs."""
 
-    def act(self, q_frames: np.ndarray | None, greedy_action: int | None) -> int:
+    def act(
+        self,
+        q_frames: np.ndarray | None,
+        greedy_action: int | None,
+        goal_weights: np.ndarray | None = None,
+    ) -> int:
         """Return the action of the step, given what `plan` needs."""
 
     def end_episode(self, coords: np.ndarray) -> None:
@@ -182,17 +188,24 @@ class GoalPolicy:
         if self.goal is None:
             self._choosing = self.generator.random() < goal_proba
         wants_goal = self._choosing or self.goal is not None
-        return Needs(q_frames=wants_goal, greedy_action=use_dqn)
+        return Needs(q_frames=wants_goal, greedy_action=use_dqn, goal_weights=self._choosing)
 
-    def act(self, q_frames: np.ndarray | None, greedy_action: int | None) -> int:
+    def act(
+        self,
+        q_frames: np.ndarray | None,
+        greedy_action: int | None,
+        goal_weights: np.ndarray | None = None,
+    ) -> int:
         """Return the action of the step that `plan` planned.
 
         Args:
             q_frames: (rows, cols, actions) Q-frames of the observation, if `plan` needs them.
             greedy_action: the DQN's choice, if `plan` needs it.
+            goal_weights: (rows, cols) above 0, what the probabilities of the cells on the screen
+                are proportional to where a goal is drawn; None draws evenly, as published.
         """
         if self._choosing:
-            self._choose_goal(q_frames, greedy_action)
+            self._choose_goal(q_frames, greedy_action, goal_weights)
         if self.goal is not None and not self._random:
             action = int(np.argmax(q_frames[self.goal.row, self.goal.col - self._window]))
             self.kind = Kind.GREEDY_GOAL if action == greedy_action else Kind.GOAL
@@ -205,7 +218,12 @@ class GoalPolicy:
         self.timer -= self.goal is not None
         return action
 
-    def _choose_goal(self, q_frames: np.ndarray, greedy_action: int | None) -> None:
+    def _choose_goal(
+        self,
+        q_frames: np.ndarray,
+        greedy_action: int | None,
+        goal_weights: np.ndarray | None,
+    ) -> None:
         """Draw a goal that the Q-map believes to be min_steps to max_steps away."""
         nearness = q_frames.max(axis=-1)
         candidates = (nearness >= self.farthest) & (nearness <= self.nearest)
@@ -216,7 +234,11 @@ class GoalPolicy:
         cells = np.flatnonzero(candidates)
         if len(cells) == 0:
             return
-        row, col = divmod(int(self.generator.choice(cells)), self.coords_shape[1])
+        shares = None
+        if goal_weights is not None:
+            shares = goal_weights.ravel()[cells]
+            shares = shares / shares.sum()
+        row, col = divmod(int(self.generator.choice(cells, p=shares)), self.coords_shape[1])
         self.expected = float(np.log(nearness[row, col]) / np.log(self.gamma) + 1.0)
         self.goal = Goal(row, col + self._window)
         self.timer = self._timer_of(self.expected)

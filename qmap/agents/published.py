@@ -58,28 +58,43 @@ GRID_WORLD = ("convdeconv1", "convdeconv2", "convdeconv3", "skip1", ANY_SIZE, *D
 
 
 def q_frames_maker(
-    name: str, observation_shape: tuple[int, int, int], n_actions: int, **options: Any
+    name: str,
+    observation_shape: tuple[int, int, int],
+    n_actions: int,
+    hidden: int | None = None,
+    **options: Any,
 ) -> Callable[[], keras.Model]:
     """Return a function that makes the Q-frame network `name` of `GAMES` or `GRID_WORLD`.
 
     The Q-frames of dense ones, and of the one of any size, have a cell for each pixel of the
-    observation. See the classes for the options.
+    observation. `hidden` is the number of units of each hidden dense layer, if not as the name
+    says. See the classes for the options.
     """
     from qmap.agents.networks import AnySizeQFrames, ConvQFrames, DenseQFrames
 
     if name == ANY_SIZE:
         return lambda: AnySizeQFrames(observation_shape, n_actions, **options)
     if name in CONVOLUTIONAL:
-        options |= CONVOLUTIONAL[name]
+        options |= _with_hidden(CONVOLUTIONAL[name], hidden)
         return lambda: ConvQFrames(observation_shape, n_actions, **options)
-    options |= {**DENSE[name], "coords_shape": observation_shape[:2]}
+    options |= {**_with_hidden(DENSE[name], hidden), "coords_shape": observation_shape[:2]}
     return lambda: DenseQFrames(observation_shape, n_actions, **options)
 
 
 def dqn_maker(
-    name: str, observation_shape: tuple[int, int, int], n_actions: int, dueling: bool = True
+    name: str,
+    observation_shape: tuple[int, int, int],
+    n_actions: int,
+    dueling: bool = True,
+    hidden: int | None = None,
 ) -> Callable[[], keras.Model]:
-    """Return a function that makes the task network `name` of `DQN`."""
+    """Return a function that makes the task network `name` of `DQN`; `hidden` as above."""
     from qmap.agents.networks import ConvDQN
 
-    return lambda: ConvDQN(observation_shape, n_actions, dueling=dueling, **DQN[name])
+    layers = _with_hidden(DQN[name], hidden)
+    return lambda: ConvDQN(observation_shape, n_actions, dueling=dueling, **layers)
+
+
+def _with_hidden(layers: dict[str, Any], units: int | None) -> dict[str, Any]:
+    """Return `layers` with so many units in each hidden dense layer, None for as it is."""
+    return layers if units is None else {**layers, "hidden": [units] * len(layers["hidden"])}

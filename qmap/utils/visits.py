@@ -38,6 +38,12 @@ class Visits:
             (room, _limited(row), _limited(col)) for room, row, col in zip(*parts, strict=True)
         )
 
+    def on_screen(self, room: int, window: int, shape: tuple[int, int]) -> np.ndarray:
+        """Return the counts, int64, of a room's rows and columns of `shape` from `window` on."""
+        rows, cols = range(shape[0]), range(window, window + shape[1])
+        counts = [self._counts[room, row, col] for row in rows for col in cols]
+        return np.array(counts, np.int64).reshape(shape)
+
     def rows(self) -> np.ndarray:
         """Return int64 (k, 4): room, row, column, count of the distinct places, in this order."""
         places = np.array(list(self._counts), np.int64).reshape(-1, 3)
