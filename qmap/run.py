@@ -26,8 +26,8 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from qmap.agents.schedules import crossings
-from qmap.config import NetworkOptions, RunOptions
 from qmap.earlier_runs import as_of_today, is_earlier
+from qmap.run_options import NetworkOptions, RunOptions
 from qmap.utils import checkpoint, snapshots, streams
 from qmap.utils.csv_logger import CSVLogger
 from qmap.utils.errors import UserError

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import qmap.run
-from qmap.config import NetworkOptions
 from qmap.run import Run, nothing_left
+from qmap.run_options import NetworkOptions
 from qmap.utils import checkpoint, snapshots
 from qmap.utils.errors import UserError
 from qmap.utils.run_folder import finished_at
