@@ -75,6 +75,8 @@ class Run:
         self.config = config
         self.program = program
         self.title = title
+        # Whole, for a world may change the folder that relative paths start from.
+        self._results = Path(config.path).absolute()
         self.step = 0
         self.window: LiveWindow | None = None
         self.warnings = Warnings()
@@ -100,7 +102,7 @@ class Run:
                 self.window = LiveWindow(self.title)
                 stack.callback(self.window.close)
             if config.resume:
-                self.folder = RunFolder(Path(config.resume), self.program)
+                self.folder = RunFolder(Path(config.resume).absolute(), self.program)
                 stack.callback(self.folder.release)
                 stack.callback(self._finish)
             # A run that has snapshots goes on from these and no longer needs the checkpoint.
@@ -167,7 +169,7 @@ class Run:
         """
         config = self.config
         if not config.resume:
-            parent = Path(config.path) / experiment / agent
+            parent = self._results / experiment / agent
             self.folder = RunFolder.create(parent, config.seed, self.program)
             self._stack.callback(self.folder.release)
             self.folder.write_config(config)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import random
 import signal
@@ -514,6 +515,53 @@ def test_wrappers_whose_state_is_not_saved_are_named(capsys: pytest.CaptureFixtu
         envs.restore(state)
         again = envs.state()
     assert again["00"]["wrappers"]["1"] == 4
+
+
+class OneScreen(Dice):
+    """Draws every screen into the same array."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.drawn = np.zeros((8, 8, 3), np.uint8)
+
+    def render(self) -> np.ndarray:
+        self.drawn[:] = self.t
+        return self.drawn
+
+
+def test_a_screen_stays_as_it_was_when_the_next_one_is_drawn() -> None:
+    with closing(open_envs(OneScreen)) as envs:
+        envs.recording = True
+        screens = [envs.reset().screen, *(step.view.screen for step in go(envs, 2)), envs.screen()]
+    assert [screen.max() for screen in screens] == [0, 1, 2, 2]
+
+
+def refuses(world: Dice) -> float:
+    raise UserError("coords of Dice: got None, expected (row, col)")
+
+
+@pytest.mark.parametrize(("n_envs", "where"), [(1, "Dice, step 3"), (2, "Dice, copy 0, step 3")])
+def test_what_a_wrapper_of_ours_refuses_is_told_with_copy_and_step(n_envs: int, where: str) -> None:
+    with closing(open_envs(partial(Dice, refuses), n_envs)) as envs:
+        envs.reset()
+        with pytest.raises(UserError, match=f"^{where}: coords of Dice: got None, expected"):
+            go(envs, 3)
+
+
+class Parent(Dice):
+    """A world with a process of its own, as simulators have it."""
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[np.ndarray, dict]:
+        child = multiprocessing.get_context("spawn").Process(target=abs, args=(1,))
+        child.start()
+        child.join()
+        return super().reset(seed=seed)
+
+
+def test_a_world_may_have_processes_of_its_own_in_each_copy() -> None:
+    with closing(open_envs(Parent, 2)) as envs:
+        envs.reset()
+        go(envs, 1)
 
 
 def test_environments_that_cannot_show_their_screen_are_refused() -> None:

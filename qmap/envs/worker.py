@@ -83,14 +83,14 @@ class Copy:
 
     def reset(self, seed: int | None, screen: bool) -> Seen:
         """Begin an episode."""
-        observation, info = self.env.reset(seed=seed)
+        observation, info = self._told(self.env.reset, seed=seed)
         self.distance = None
         return self._seen(observation, info, screen)
 
     def step(self, action: int, screen: bool) -> Stepped:
         """Take an action."""
         self.steps += 1
-        observation, reward, terminated, truncated, info = self.env.step(action)
+        observation, reward, terminated, truncated, info = self._told(self.env.step, action)
         # Called for what is not plainly right only: this is done at every step.
         if type(reward) is not float or not -MAX_REWARD <= reward <= MAX_REWARD:
             reward = check_reward(self, reward)
@@ -102,7 +102,8 @@ class Copy:
 
     def screen(self) -> np.ndarray:
         """Return the screen as it is now."""
-        return checked_screen(self, self.env.render())
+        # A world may draw the next one into the same array.
+        return checked_screen(self, self.env.render()).copy()
 
     def state(self, anew: bool) -> dict[str, Any]:
         """Return what `restore` needs; `anew`: to begin an episode instead of going on in this.
@@ -143,6 +144,19 @@ class Copy:
     def close(self) -> None:
         """Close the environment."""
         close(self.env)
+
+    def _told(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        """Return what `call` returns; what a wrapper of ours refuses in it gets its place and time.
+
+        Raises:
+            UserError: `GoalGrid`, for one, has found what it was told not to be as it should.
+        """
+        try:
+            return call(*arguments, **options)
+        except EnvironmentFailure:
+            raise
+        except UserError as error:
+            raise UserError(f"{self}: {error}") from error
 
     def _seen(self, observation: Any, info: Any, screen: bool) -> Seen:
         moment = check_moment(self, self.world, observation, info)
@@ -284,6 +298,8 @@ def work(
 ) -> None:
     """Live as a worker process: make a copy, answer with whether that went well, then serve."""
     end_with_owner(owner)
+    # Its owner ends it, as a daemon; it may all the same have processes of its own, for its world.
+    multiprocessing.current_process().daemon = False
     # What stops the training may reach workers too (Ctrl-C does); they must live until it has
     # saved their state.
     for number in STOPPING:
