@@ -226,10 +226,11 @@ class Run:
         each = with_moments if self._keeps_moments else networks
         count = -(-last // self.config.checkpoint_every)
         count = min(count, self.config.keep or count)
+        videos = ", and videos" if getattr(self.config, "videos", False) else ""
         say(
             f"results: {self.folder.path}, from step {self.step:,}; on the disk up to "
             f"{2 * (with_moments + snapshot_bytes) / 1e6:,.0f} MB for --resume and "
-            f"{count * each / 1e6:,.0f} MB for --load, and videos"
+            f"{count * each / 1e6:,.0f} MB for --load{videos}"
         )
 
     def steps(self, last: int, unit: str, stop_at: int | None = None) -> Iterator[None]:
