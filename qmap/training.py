@@ -9,7 +9,7 @@ import numpy as np
 
 from qmap.baselines.kept_actions import KeptActions
 from qmap.envs.coordinates_watch import CoordinatesWatch
-from qmap.envs.vector import Envs, View, make_envs
+from qmap.envs.vector import Envs, View, make_envs, warn_of_losses
 from qmap.experiment import Episodes, Experiment
 from qmap.logs import Logs
 from qmap.maps import Maps
@@ -115,7 +115,7 @@ class Training:
             make_recording(config, experiment, run, agent, envs, self.screen.shape)
         )
         self.recording.start(self.episodes.under_way[0])
-        envs.warn_of_losses()
+        warn_of_losses(envs)
         run.announce(config.steps, agent.snapshot_bytes, agent.growth_bytes)
 
     def step(self) -> None:

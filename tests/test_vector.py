@@ -23,7 +23,7 @@ import pytest
 from gymnasium import wrappers
 
 from qmap.envs.contract import EnvironmentFailure
-from qmap.envs.vector import Envs, Step, View
+from qmap.envs.vector import Envs, Step, View, warn_of_losses
 from qmap.utils import checkpoint
 from qmap.utils.errors import UserError
 
@@ -506,7 +506,7 @@ def wrapped() -> gymnasium.Env:
 def test_wrappers_whose_state_is_not_saved_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     with closing(open_envs(wrapped)) as envs:
         assert envs.forgetful == ("Counter",)
-        envs.warn_of_losses()
+        warn_of_losses(envs)
         assert "Counter of Dice cannot be saved" in capsys.readouterr().err
         envs.reset()
         go(envs, 4)

@@ -209,14 +209,6 @@ class Envs:
         arguments = {env: (state, self._seeds[env]) for env, state in states.items()}
         self._ask(Copy.restore, arguments, moves=True)
 
-    def warn_of_losses(self) -> None:
-        """Say by name which wrappers' states are lost in what `state` returns, if any are."""
-        if self.forgetful:
-            warn(
-                f"{', '.join(self.forgetful)} of {self.name} cannot be saved: a run that is "
-                "stopped and resumed will differ from one that was not"
-            )
-
     def close(self) -> None:
         """Close the environments; no process outlives this, and it may be called again."""
         if self._copy is not None:
@@ -303,6 +295,15 @@ def make_envs(make_env: MakeEnv, options: GameOptions) -> Envs:
         make_env = partial(make_sticky, make_env, options.sticky)
     seeds = [streams.number(options.seed, "environments", env) for env in range(options.envs)]
     return Envs(make_env, options.envs, seeds=seeds, timeout=options.env_timeout, ray=options.ray)
+
+
+def warn_of_losses(envs: Envs) -> None:
+    """Say by name which wrappers' states are lost in what `Envs.state` returns, if any are."""
+    if envs.forgetful:
+        warn(
+            f"{', '.join(envs.forgetful)} of {envs.name} cannot be saved: a run that is stopped "
+            "and resumed will differ from one that was not"
+        )
 
 
 def _checked(make_env: MakeEnv) -> Any:
