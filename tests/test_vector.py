@@ -536,6 +536,25 @@ def test_a_screen_stays_as_it_was_when_the_next_one_is_drawn() -> None:
     assert [screen.max() for screen in screens] == [0, 1, 2, 2]
 
 
+class LateProcess:
+    """Makes a world; the process that is to make it takes 6 seconds to begin."""
+
+    def __init__(self) -> None:
+        self.seconds = 6
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        time.sleep(state["seconds"])
+
+    def __call__(self) -> gymnasium.Env:
+        return Dice()
+
+
+def test_the_time_that_a_process_takes_to_begin_is_not_its_worlds() -> None:
+    with closing(open_envs(LateProcess(), 2, timeout=5)) as envs:
+        envs._timeout = 60
+        envs.reset()
+
+
 def refuses(world: Dice) -> float:
     raise UserError("coords of Dice: got None, expected (row, col)")
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # How long an environment may take to close at the end.
 CLOSING = 10.0
+# How long processes may take to begin: on a busy machine many do take long, for no world's fault.
+BEGINNING = 300.0
 
 
 class View(NamedTuple):
@@ -141,13 +143,13 @@ class Envs:
             makers = [partial(streams.made_with_luck, make_env, seed) for seed in self._seeds]
             if ray is not None:
                 self._workers += start_there(connect(ray), makers, world, timeout)
-                self._answers(range(n_envs))
             elif n_envs == 1:
                 self._copy = Copy(self._here(None, *makers), world, self.name)
             else:
                 for number, make in enumerate(makers):
                     self._workers.append(start_here(make, world, number))
-                self._answers(range(n_envs))
+            for seconds in (max(BEGINNING, timeout), timeout):  # the process, then its world
+                self._answers(range(len(self._workers)), seconds)
         except BaseException:
             self.close()
             raise
@@ -245,19 +247,19 @@ class Envs:
                 return [self._here(copy, method, copy, *each) for each in arguments.values()]
             for env, each in arguments.items():
                 self._workers[env].send(method, *each)
-            return self._answers(arguments)
+            return self._answers(arguments, self._timeout)
         except BaseException:
             if moves:
                 self._astray[list(arguments)] = True
             raise
 
-    def _answers(self, envs: Sequence[int] | Mapping[int, Any]) -> list[Any]:
+    def _answers(self, envs: Sequence[int] | Mapping[int, Any], seconds: float) -> list[Any]:
         """Return the workers' answers; all are fetched before an error is raised."""
-        deadline = time.monotonic() + self._timeout
+        deadline = time.monotonic() + seconds
         answers, errors = [], []
         for env in envs:
             try:
-                answers.append(self._workers[env].receive(deadline, self._timeout))
+                answers.append(self._workers[env].receive(deadline, seconds))
             except UserError as error:
                 errors.append(error)
         if errors:

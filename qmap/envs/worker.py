@@ -296,7 +296,7 @@ def label(world: World, number: int) -> str:
 def work(
     connection: Connection, make_env: CloudpickleWrapper, world: World, name: str, owner: int
 ) -> None:
-    """Live as a worker process: make a copy, answer with whether that went well, then serve."""
+    """Live as a worker process: tell that it has begun, make a copy, tell of that, then serve."""
     end_with_owner(owner)
     # Its owner ends it, as a daemon; it may all the same have processes of its own, for its world.
     multiprocessing.current_process().daemon = False
@@ -313,6 +313,7 @@ def work(
         copy = Copy(make_env.fn(), world, name)
 
     try:
+        connection.send_bytes(answer(lambda: name, lambda: None))
         connection.send_bytes(answer(lambda: name, make))
         while copy is not None:
             method, arguments = connection.recv()
