@@ -100,6 +100,11 @@ class Episodes:
         self.bests = Bests()
         self.last_return = 0.0
 
+    def __str__(self) -> str:
+        """How far they are, for beside a progress bar."""
+        best = self.bests.undiscounted_return or 0.0
+        return f"episode {self.newest}, last {self.last_return:g}, best {best:g}"
+
     @property
     def newest(self) -> int:
         """Number of the episode that began last."""

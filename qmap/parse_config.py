@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from qmap.config import GROUPS, RunOptions
 from qmap.presets import PRESETS
+from qmap.run_options import GROUPS, RunOptions
 from qmap.utils import command_line
 from qmap.utils.command_line import options_of, shown
 from qmap.utils.errors import UserError

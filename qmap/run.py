@@ -26,8 +26,8 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from qmap.agents.schedules import crossings
-from qmap.config import NetworkOptions, RunOptions
 from qmap.earlier_runs import as_of_today, is_earlier
+from qmap.run_options import NetworkOptions, RunOptions
 from qmap.utils import checkpoint, snapshots, streams
 from qmap.utils.csv_logger import CSVLogger
 from qmap.utils.errors import UserError
@@ -75,6 +75,8 @@ class Run:
         self.config = config
         self.program = program
         self.title = title
+        # Whole, for a world may change the folder that relative paths start from.
+        self._results = Path(config.path).absolute()
         self.step = 0
         self.window: LiveWindow | None = None
         self.warnings = Warnings()
@@ -100,7 +102,7 @@ class Run:
                 self.window = LiveWindow(self.title)
                 stack.callback(self.window.close)
             if config.resume:
-                self.folder = RunFolder(Path(config.resume), self.program)
+                self.folder = RunFolder(Path(config.resume).absolute(), self.program)
                 stack.callback(self.folder.release)
                 stack.callback(self._finish)
             # A run that has snapshots goes on from these and no longer needs the checkpoint.
@@ -167,7 +169,7 @@ class Run:
         """
         config = self.config
         if not config.resume:
-            parent = Path(config.path) / experiment / agent
+            parent = self._results / experiment / agent
             self.folder = RunFolder.create(parent, config.seed, self.program)
             self._stack.callback(self.folder.release)
             self.folder.write_config(config)
@@ -224,10 +226,11 @@ class Run:
         each = with_moments if self._keeps_moments else networks
         count = -(-last // self.config.checkpoint_every)
         count = min(count, self.config.keep or count)
+        videos = ", and videos" if getattr(self.config, "videos", False) else ""
         say(
             f"results: {self.folder.path}, from step {self.step:,}; on the disk up to "
             f"{2 * (with_moments + snapshot_bytes) / 1e6:,.0f} MB for --resume and "
-            f"{count * each / 1e6:,.0f} MB for --load, and videos"
+            f"{count * each / 1e6:,.0f} MB for --load{videos}"
         )
 
     def steps(self, last: int, unit: str, stop_at: int | None = None) -> Iterator[None]:

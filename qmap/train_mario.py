@@ -11,11 +11,12 @@ from functools import partial
 
 import gymnasium
 
-from qmap.config import TrainingConfig, of_learning, of_machine
+from qmap.config import TrainingConfig
 from qmap.envs.games import GAMES
 from qmap.experiment import Bests, Episode, Experiment
 from qmap.launch import train
 from qmap.parse_config import parse
+from qmap.run_options import of_learning, of_machine
 from qmap.utils import command_line
 
 PROGRAM = "qmap.train_mario"

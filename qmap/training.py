@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from qmap.baselines.kept_actions import KeptActions
 from qmap.envs.coordinates_watch import CoordinatesWatch
-from qmap.envs.make_env import make_sticky
-from qmap.envs.vector import Envs, View
+from qmap.envs.vector import Envs, View, make_envs, warn_of_losses
 from qmap.experiment import Episodes, Experiment
 from qmap.logs import Logs
 from qmap.maps import Maps
 from qmap.recording import make_recording
 from qmap.run import Run
 from qmap.shaping import ShapedRewards
-from qmap.utils import streams
 from qmap.utils.terminal import warn
 
 if TYPE_CHECKING:
@@ -51,13 +48,7 @@ def train(config: Config, experiment: Experiment, program: str, make_agent: Make
         UserError: something that the user gave cannot be used.
     """
     with Run(config, program, f"Q-map: {experiment.name}") as run:
-        seeds = [streams.number(config.seed, "environments", env) for env in range(config.envs)]
-        make_env = experiment.make_env
-        if config.sticky:
-            make_env = partial(make_sticky, make_env, config.sticky)
-        envs = run.closing(
-            Envs(make_env, config.envs, seeds=seeds, timeout=config.env_timeout, ray=config.ray)
-        )
+        envs = run.closing(make_envs(experiment.make_env, config))
         agent = make_agent(config, experiment, envs)
         run.load_weights(agent.restore_weights)
         if run.interrupted:
@@ -124,11 +115,7 @@ class Training:
             make_recording(config, experiment, run, agent, envs, self.screen.shape)
         )
         self.recording.start(self.episodes.under_way[0])
-        if envs.forgetful:
-            warn(
-                f"{', '.join(envs.forgetful)} of {envs.name} cannot be saved: a run that is "
-                "stopped and resumed will differ from one that was not"
-            )
+        warn_of_losses(envs)
         run.announce(config.steps, agent.snapshot_bytes, agent.growth_bytes)
 
     def step(self) -> None:
@@ -224,9 +211,4 @@ class Training:
             self.kept.save(self.run.folder.path)
 
     def _show_progress(self) -> None:
-        episodes = self.episodes
-        best = episodes.bests.undiscounted_return or 0.0
-        self.run.show(
-            f"episode {episodes.newest}, last {episodes.last_return:g}, best {best:g}, "
-            f"exploring {self.agent.balance.exploring:.0%}"
-        )
+        self.run.show(f"{self.episodes}, exploring {self.agent.balance.exploring:.0%}")

@@ -185,10 +185,10 @@ class EnvironmentOptions(WorldOptions):
 
     def make_env(self) -> MakeEnv:
         """Return what makes the environment, with the actions and frames that are asked for."""
-        from qmap.envs.make_env import make_env
+        from qmap.envs.make_env import located, make_env
 
         if not self.is_retro:
-            return self.adapted(partial(make_env, self.env))
+            return self.adapted(partial(make_env, located(self.env)))
         return self.adapted(partial(make_env, self.env, **self._of_retro()))
 
     @property

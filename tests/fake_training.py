@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from qmap.config import QLearningOptions, of_run
 from qmap.parse_config import parse
+from qmap.run_options import QLearningOptions, of_run
 from qmap.utils import command_line
 from qmap.utils.cores import cores
 from qmap.utils.csv_logger import CSVLogger

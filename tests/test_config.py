@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from qmap.config import GROUPS, WITHOUT, TrainingConfig
+from qmap.config import TrainingConfig
 from qmap.parse_config import parse
+from qmap.run_options import GROUPS, WITHOUT
 from qmap.tabular.config import TabularConfig
 from qmap.train_gridworld import GridWorldConfig
 from qmap.train_mario import MarioConfig

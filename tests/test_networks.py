@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from qmap.agents.networks import LOW, SMALL, ConvDQN, ConvQFrames, DenseQFrames, MeanFrame, duel
+from qmap.agents.layers import LOW, SMALL, MeanFrame, duel
+from qmap.agents.networks import ConvDQN, ConvQFrames, DenseQFrames
 from qmap.agents.published import q_frames_maker
 
 Golden = Callable[[str], dict[str, np.ndarray]]

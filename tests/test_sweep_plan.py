@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks import exploration
-from qmap.config import RunOptions, TrainingConfig
+from qmap.config import TrainingConfig
 from qmap.parse_config import parse
+from qmap.run_options import RunOptions
 from qmap.sweep.__main__ import main
 from qmap.sweep.plan import read_plan
 from qmap.utils.command_line import options_of

@@ -156,6 +156,32 @@ def test_the_places_of_the_atari_examples_are_on_their_grid(game: str) -> None:
     env.close()
 
 
+def test_a_world_that_goes_to_another_folder_takes_neither_file_nor_results_along(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    world.write_text(
+        "import os\n\nimport gymnasium\nfrom qmap.envs.wrappers import GoalGrid\n\n"
+        "class Wanders(gymnasium.Wrapper):\n"
+        "    def reset(self, **options):\n"
+        f"        os.chdir({str(elsewhere)!r})\n"
+        "        return self.env.reset(**options)\n\n"
+        "def make(render_mode=None):\n"
+        "    env = Wanders(gymnasium.make('FrozenLake-v1', render_mode=render_mode))\n"
+        "    return GoalGrid(env, (4, 4), lambda env, tile, info: divmod(tile, 4))\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    flags = ["--no-dqn", "--no-qmap", "--no-videos", "--steps", "30", "--stop-at", "20"]
+    assert train_environment.main(["--env", "world.py", "--path", "results", *flags]) == 0
+    (run,) = (tmp_path / "results").glob("*/*/*")
+    monkeypatch.chdir(tmp_path)
+    resumed = ["--resume", str(run.relative_to(tmp_path)), "--stop-at", "30"]
+    assert train_environment.main(resumed) == 0
+    assert (run / "tensorflow" / "step_30.ckpt").exists()
+    assert not list(elsewhere.iterdir())
+
+
 def test_help_shows_no_empty_default(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         train_environment.main(["--help"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import random
 import signal
@@ -22,7 +23,7 @@ import pytest
 from gymnasium import wrappers
 
 from qmap.envs.contract import EnvironmentFailure
-from qmap.envs.vector import Envs, Step, View
+from qmap.envs.vector import Envs, Step, View, warn_of_losses
 from qmap.utils import checkpoint
 from qmap.utils.errors import UserError
 
@@ -107,6 +108,14 @@ def raises(world: Dice) -> float:
 
 def leaves(world: Dice) -> float:
     sys.exit()
+
+
+class Panic(BaseException):
+    """As those of worlds written in Rust: no `Exception`."""
+
+
+def panics(world: Dice) -> float:
+    raise Panic("index out of bounds")
 
 
 def dies(world: Dice) -> float:
@@ -242,6 +251,8 @@ def test_a_copy_that_cannot_be_made_is_told(tmp_path: Path, n_envs: int) -> None
         (raises, 2, r"^Dice, copy 0, step 3 raised ValueError: simulation bec", "in raises"),
         (leaves, 1, r"^Dice, step 3 raised SystemExit: $", "in leaves"),
         (leaves, 2, r"^Dice, copy 0, step 3 raised SystemExit: $", "in leaves"),
+        (panics, 1, r"^Dice, step 3 raised Panic: index out of bounds$", "in panics"),
+        (panics, 2, r"^Dice, copy 0, step 3 raised Panic: index out of bounds$", "in panics"),
         (dies, 2, r"^the process of Dice, copy 0 died \(exit status -9\)", ""),
         (hangs, 2, r"^Dice, copy 0 did not answer within 2 seconds \(--env-timeout\)$", ""),
         (nothing, 1, r"^Dice, step 3: reward is None, expected a number", None),
@@ -492,9 +503,11 @@ def wrapped() -> gymnasium.Env:
     return Scale(SavedCounter(Counter(wrappers.RecordEpisodeStatistics(env))))
 
 
-def test_wrappers_whose_state_is_not_saved_are_named() -> None:
+def test_wrappers_whose_state_is_not_saved_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     with closing(open_envs(wrapped)) as envs:
         assert envs.forgetful == ("Counter",)
+        warn_of_losses(envs)
+        assert "Counter of Dice cannot be saved" in capsys.readouterr().err
         envs.reset()
         go(envs, 4)
         state = envs.state()
@@ -502,6 +515,53 @@ def test_wrappers_whose_state_is_not_saved_are_named() -> None:
         envs.restore(state)
         again = envs.state()
     assert again["00"]["wrappers"]["1"] == 4
+
+
+class OneScreen(Dice):
+    """Draws every screen into the same array."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.drawn = np.zeros((8, 8, 3), np.uint8)
+
+    def render(self) -> np.ndarray:
+        self.drawn[:] = self.t
+        return self.drawn
+
+
+def test_a_screen_stays_as_it_was_when_the_next_one_is_drawn() -> None:
+    with closing(open_envs(OneScreen)) as envs:
+        envs.recording = True
+        screens = [envs.reset().screen, *(step.view.screen for step in go(envs, 2)), envs.screen()]
+    assert [screen.max() for screen in screens] == [0, 1, 2, 2]
+
+
+def refuses(world: Dice) -> float:
+    raise UserError("coords of Dice: got None, expected (row, col)")
+
+
+@pytest.mark.parametrize(("n_envs", "where"), [(1, "Dice, step 3"), (2, "Dice, copy 0, step 3")])
+def test_what_a_wrapper_of_ours_refuses_is_told_with_copy_and_step(n_envs: int, where: str) -> None:
+    with closing(open_envs(partial(Dice, refuses), n_envs)) as envs:
+        envs.reset()
+        with pytest.raises(UserError, match=f"^{where}: coords of Dice: got None, expected"):
+            go(envs, 3)
+
+
+class Parent(Dice):
+    """A world with a process of its own, as simulators have it."""
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[np.ndarray, dict]:
+        child = multiprocessing.get_context("spawn").Process(target=abs, args=(1,))
+        child.start()
+        child.join()
+        return super().reset(seed=seed)
+
+
+def test_a_world_may_have_processes_of_its_own_in_each_copy() -> None:
+    with closing(open_envs(Parent, 2)) as envs:
+        envs.reset()
+        go(envs, 1)
 
 
 def test_environments_that_cannot_show_their_screen_are_refused() -> None:

@@ -13,15 +13,18 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from qmap.agents.one_channel import OneChannelConv2DTranspose
-
-Convolution = tuple[int, int, int]
-
-NORM_EPSILON = 1e-12
-# What the last layers' weights are multiplied with for a small start.
-SMALL = 0.1
-# A sigmoid of this, 0.02, is what cross-entropy starts from: most cells are far away.
-LOW = -4.0
+from qmap.agents.layers import (
+    Convolution,
+    DenseNorm,
+    MeanFrame,
+    convolve_differences,
+    decoder_of,
+    downscaled,
+    duel,
+    plus_same_shape,
+    start_outputs,
+    through,
+)
 
 
 class QNetwork(keras.Model):
@@ -67,7 +70,7 @@ class QNetwork(keras.Model):
 
     def stream(self, layers: list[keras.Layer], features: tf.Tensor) -> tf.Tensor:
         """Send features through the layers of one stream; float32."""
-        return tf.cast(_through(layers, features), tf.float32)
+        return tf.cast(through(layers, features), tf.float32)
 
 
 class ConvQFrames(QNetwork):
@@ -124,16 +127,16 @@ class ConvQFrames(QNetwork):
         ]
         if frame_channels:  # its kernel is used apart from the layer
             self.encoder[0].build((None, *observation_shape))
-        encoded = (*_downscaled(observation_shape[:2], encoder), encoder[-1][0])
+        encoded = (*downscaled(observation_shape[:2], encoder), encoder[-1][0])
         flat = encoded[0] * encoded[1] * encoded[2]
         self.flatten = keras.layers.Flatten()
         self.hidden = [DenseNorm(size, "elu", layer_norm) for size in (*hidden, flat)]
         self.unflatten = keras.layers.Reshape(encoded)
-        self.advantage = _decoder(decoder, (n_actions, *last))
-        self.value = _decoder(decoder, (1, *last)) if dueling else []
+        self.advantage = decoder_of(decoder, (n_actions, *last))
+        self.value = decoder_of(decoder, (1, *last)) if dueling else []
         self(tf.zeros((1, *observation_shape), tf.uint8))
         lasts = [stream[-1] for stream in (self.advantage, self.value) if stream]
-        _start(
+        start_outputs(
             [layer.kernel for layer in lasts], [layer.bias for layer in lasts], small_start, sigmoid
         )
 
@@ -148,77 +151,19 @@ class ConvQFrames(QNetwork):
         encoded = []
         for index, layer in enumerate(self.encoder):
             if index == 0 and self.frame_channels:
-                x = _of_differences(layer, x, self.frame_channels)
+                x = convolve_differences(layer, x, self.frame_channels)
             else:
                 x = layer(x)
             encoded.insert(0, x)
-        x = self.unflatten(_through(self.hidden, self.flatten(x)))
+        x = self.unflatten(through(self.hidden, self.flatten(x)))
         return [x, *encoded] if self.skip else [x]
 
     def stream(self, layers: list[keras.Layer], features: list[tf.Tensor]) -> tf.Tensor:
         """Send features through a decoder; float32."""
         x, *encoded = features
         for layer in layers:
-            x = layer(_plus_same_shape(x, encoded))
+            x = layer(plus_same_shape(x, encoded))
         return tf.cast(x, tf.float32)
-
-
-class AnySizeQFrames(QNetwork):
-    """A Q-map without dense layers, for observations of any size.
-
-    At half of the observation's size one convolution with the same weights is applied again and
-    again, so that what is known about a cell spreads to its neighbours as it does in value
-    iteration (Tamar et al. 2016). Gates that are computed from the observation let it pass or not,
-    as a wall does (Lee et al. 2018); the encoded observation is added each time. With 16 rounds it
-    gets 32 pixels far.
-
-    Args:
-        observation_shape: (height, width, channels), even; other sizes may be given later, unless
-            frames are centered.
-        n_actions: number of actions.
-        dueling, layer_norm, center, sigmoid, small_start: see `ConvQFrames`.
-    """
-
-    CHANNELS = 32
-    ROUNDS = 16
-
-    def __init__(
-        self,
-        observation_shape: tuple[int, int, int],
-        n_actions: int,
-        *,
-        dueling: bool = True,
-        layer_norm: bool = True,
-        center: bool = False,
-        sigmoid: bool = False,
-        small_start: bool = False,
-        name: str = "q_map",
-    ) -> None:
-        super().__init__(name=name)
-        self.mean_frame = MeanFrame() if center else None
-        self.sigmoid = sigmoid
-        channels = self.CHANNELS
-        self.encode = keras.layers.Conv2D(channels, 4, 2, padding="same", activation="elu")
-        self.gate = keras.layers.Conv2D(channels, 3, padding="same", activation="sigmoid")
-        self.spread = keras.layers.Conv2D(channels, 3, padding="same")
-        self.activation = keras.layers.Activation("elu")
-        self.norm = keras.layers.LayerNormalization() if layer_norm else keras.layers.Identity()
-        self.join = keras.layers.Concatenate()
-        self.advantage = _decoder((), (n_actions, 4, 2))
-        self.value = _decoder((), (1, 4, 2)) if dueling else []
-        self(tf.zeros((1, *observation_shape), tf.uint8))
-        lasts = [stream[-1] for stream in (self.advantage, self.value) if stream]
-        _start(
-            [layer.kernel for layer in lasts], [layer.bias for layer in lasts], small_start, sigmoid
-        )
-
-    def features(self, observations: tf.Tensor) -> tf.Tensor:
-        """Map uint8 observations to channels of half their size."""
-        encoded = self.encode(self.inputs(observations))
-        gates, x = self.gate(encoded), encoded
-        for _ in range(self.ROUNDS):
-            x = self.activation(self.norm(gates * self.spread(x) + encoded))
-        return self.join([x, encoded])
 
 
 class DenseQFrames(QNetwork):
@@ -268,7 +213,7 @@ class DenseQFrames(QNetwork):
             ]
         self(tf.zeros((1, *observation_shape), tf.uint8))
         lasts = [stream[0] for stream in (self.advantage, self.value) if stream]
-        _start(
+        start_outputs(
             [each.norm.gamma if layer_norm else each.dense.kernel for each in lasts],
             [each.norm.beta if layer_norm else each.dense.bias for each in lasts],
             small_start,
@@ -277,7 +222,7 @@ class DenseQFrames(QNetwork):
 
     def features(self, observations: tf.Tensor) -> tf.Tensor:
         """Map uint8 observations to the last hidden layer's output."""
-        return _through(self.hidden, self.flatten(self.inputs(observations)))
+        return through(self.hidden, self.flatten(self.inputs(observations)))
 
 
 class ConvDQN(QNetwork):
@@ -317,137 +262,4 @@ class ConvDQN(QNetwork):
 
     def features(self, observations: tf.Tensor) -> tf.Tensor:
         """Map uint8 observations to the encoder's flat output."""
-        return self.flatten(_through(self.encoder, self.inputs(observations)))
-
-
-class MeanFrame(keras.Layer):
-    """Takes the mean of the observations away, pixel by pixel, and divides the rest by 32.
-
-    A screen is bright all over and nearly the same at every step; divided by 255, the character
-    is a few small numbers among thousands of large ones that never change. What is left without
-    the mean frame is what differs from screen to screen.
-
-    The mean is that of all observations that `observe` was given. It is not trained, but belongs
-    to the network's weights: a checkpoint has it, and the target network its copy.
-    """
-
-    CONTRAST = 32.0
-
-    def build(self, shape: tuple[int | None, ...]) -> None:
-        """Make room for the mean of observations (batch, height, width, channels)."""
-        zeros = {"initializer": "zeros", "trainable": False, "dtype": "float32"}
-        self.mean = self.add_weight(name="mean", shape=shape[1:], **zeros)
-        self.count = self.add_weight(name="count", shape=(1,), **zeros)
-
-    def call(self, observations: tf.Tensor) -> tf.Tensor:
-        """Map uint8 observations to float32 around 0."""
-        return (tf.cast(observations, tf.float32) - self.mean) / self.CONTRAST
-
-    def observe(self, observations: tf.Tensor) -> None:
-        """Take a batch of uint8 observations into the mean."""
-        count = self.count + float(observations.shape[0])
-        change = tf.reduce_sum(tf.cast(observations, tf.float32) - self.mean, axis=0)
-        self.mean.assign_add(change / count)
-        self.count.assign(count)
-
-    def follow(self, other: MeanFrame) -> None:
-        """Take the other's mean over."""
-        self.mean.assign(other.mean)
-        self.count.assign(other.count)
-
-
-class DenseNorm(keras.Layer):
-    """A dense layer, normalized over its outputs if asked, then its activation."""
-
-    def __init__(self, units: int, activation: str, layer_norm: bool) -> None:
-        super().__init__()
-        # Not in bfloat16: converting the weights takes longer than multiplying them faster saves.
-        self.dense = keras.layers.Dense(units, dtype="float32")
-        self.norm = keras.layers.LayerNormalization(epsilon=NORM_EPSILON) if layer_norm else None
-        self.activation = keras.layers.Activation(activation)
-
-    def call(self, x: tf.Tensor) -> tf.Tensor:
-        """Map (batch, inputs) to (batch, units)."""
-        x = self.dense(x)
-        if self.norm is not None:
-            x = self.norm(x)
-        return self.activation(x)
-
-
-def duel(value: tf.Tensor, advantage: tf.Tensor) -> tf.Tensor:
-    """V + A - mean over actions of A (Wang et al. 2016, equation 9)."""
-    return value + advantage - tf.reduce_mean(advantage, axis=-1, keepdims=True)
-
-
-def _start(
-    scales: Sequence[keras.Variable],
-    biases: Sequence[keras.Variable],
-    small: bool,
-    low: bool,
-) -> None:
-    """Set where the outputs of the streams start, A's and with dueling V's.
-
-    Args:
-        scales: the weights that the size of each output is proportional to.
-        biases: the biases of each output.
-        small: a tenth as large as Glorot's weights make them. Else the first updates unlearn large
-            random Q-values. Their gradients, a hundred times as long as later ones, fill Adam's
-            second moments, which take thousands of updates to forget them.
-        low: at `LOW`, for a sigmoid; V alone, if there is one, because V + A is to be low.
-    """
-    if small:
-        for scale in scales:
-            scale.assign(scale * SMALL)
-    if low:
-        biases[-1].assign(tf.fill(biases[-1].shape, LOW))
-
-
-def _of_differences(layer: keras.layers.Conv2D, x: tf.Tensor, channels: int) -> tf.Tensor:
-    """Apply a convolution to the differences from frame to frame and the newest frame.
-
-    The frames stay as they are, for subtracting weights is faster: with frames a, b, c and weights
-    u, v, w, it is u (b - a) + v (c - b) + w c = -u a + (u - v) b + (v + w) c.
-
-    Args:
-        layer: the convolution.
-        x: (batch, height, width, stack * channels), stacked frames, oldest first.
-        channels: of a frame.
-    """
-    differences, newest = layer.kernel[:, :, :-channels], layer.kernel[:, :, -channels:]
-    before = tf.concat((tf.zeros_like(newest), differences), axis=2)
-    kernel = tf.cast(before - tf.concat((differences, -newest), axis=2), x.dtype)
-    outputs = tf.nn.conv2d(x, kernel, layer.strides, "SAME")
-    return layer.activation(outputs + tf.cast(layer.bias, x.dtype))
-
-
-def _plus_same_shape(x: tf.Tensor, others: list[tf.Tensor]) -> tf.Tensor:
-    """Add the first of `others` that has the same shape, and take it out of them."""
-    for index, other in enumerate(others):
-        if other.shape == x.shape:
-            return x + others.pop(index)
-    return x
-
-
-def _decoder(
-    convolutions: Sequence[Convolution], last: Convolution
-) -> list[keras.layers.Conv2DTranspose]:
-    layers = [
-        keras.layers.Conv2DTranspose(*convolution, padding="same", activation="elu")
-        for convolution in convolutions
-    ]
-    channels, _, stride = last
-    one_channel = channels == 1 and stride == 1
-    layer = OneChannelConv2DTranspose if one_channel else keras.layers.Conv2DTranspose
-    return [*layers, layer(*last, padding="same")]
-
-
-def _through(layers: Sequence[keras.Layer], x: tf.Tensor) -> tf.Tensor:
-    for layer in layers:
-        x = layer(x)
-    return x
-
-
-def _downscaled(shape: tuple[int, int], convolutions: Sequence[Convolution]) -> tuple[int, int]:
-    for _, _, stride in convolutions:
-        shape = (-(-shape[0] // stride), -(-shape[1] // stride))
-    return shape
+        return self.flatten(through(self.encoder, self.inputs(observations)))

@@ -70,7 +70,8 @@ def q_frames_maker(
     observation. `hidden` is the number of units of each hidden dense layer, if not as the name
     says. See the classes for the options.
     """
-    from qmap.agents.networks import AnySizeQFrames, ConvQFrames, DenseQFrames
+    from qmap.agents.any_size import AnySizeQFrames
+    from qmap.agents.networks import ConvQFrames, DenseQFrames
 
     if name == ANY_SIZE:
         return lambda: AnySizeQFrames(observation_shape, n_actions, **options)

@@ -16,11 +16,11 @@ from qmap.all_goals.worlds import (
     given_test_set,
     maze_test_set,
 )
-from qmap.config import QLearningOptions, of_learning, of_q_map, of_run
 from qmap.envs.mazes import check_maze
 from qmap.envs.sokoban_boards import GOALS, LARGEST, check_board
 from qmap.envs.sokoban_text import read_boards
 from qmap.envs.walks import screen_size
+from qmap.run_options import QLearningOptions, of_learning, of_q_map, of_run
 from qmap.utils.errors import UserError
 from qmap.utils.terminal import say
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from qmap.agents.networks import SMALL, Convolution, DenseNorm, QNetwork
+from qmap.agents.layers import SMALL, Convolution, DenseNorm
+from qmap.agents.networks import QNetwork
 
 
 class GoalQNetwork(QNetwork):

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from qmap.config import NetworkOptions, of_learning, of_machine, of_run
 from qmap.demonstration.worlds import HELP, find_world
+from qmap.run_options import NetworkOptions, of_learning, of_machine, of_run
 from qmap.utils.command_line import option
 from qmap.utils.errors import UserError
 

@@ -71,6 +71,14 @@ def name_in_results(env: str) -> str:
     return "_".join(parts).replace("/", "_")
 
 
+def located(env: str) -> str:
+    """Return the same environment, by a path that holds whatever folder a world goes to."""
+    given = FILE.fullmatch(env)
+    if given is None:
+        return env
+    return ":".join([str(Path(given["path"]).absolute()), *filter(None, [given["name"]])])
+
+
 def find_file(env: str) -> Path | None:
     """Return the file that an environment is in, None if it is given by an id.
 

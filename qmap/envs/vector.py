@@ -6,18 +6,22 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from qmap.envs.alarm import Alarm, TimeIsUp
 from qmap.envs.contract import EnvironmentFailure, check_contract, check_screen
+from qmap.envs.make_env import make_sticky
 from qmap.envs.ray_worker import start_there
-from qmap.envs.worker import FAULTS, Copy, MakeEnv, Seen, Worker, close, described, start_here
+from qmap.envs.worker import Copy, MakeEnv, Seen, Worker, close, described, start_here
 from qmap.utils import streams
 from qmap.utils.errors import UserError
 from qmap.utils.ray_cluster import connect
 from qmap.utils.terminal import warn
+
+if TYPE_CHECKING:
+    from qmap.config import GameOptions
 
 # How long an environment may take to close at the end.
 CLOSING = 10.0
@@ -265,16 +269,41 @@ class Envs:
         try:
             with self._alarm:
                 return function(*arguments)
-        except UserError:
+        except (UserError, KeyboardInterrupt):
             raise
         except TimeIsUp:
             what = f"did not answer within {self._timeout:g} seconds (--env-timeout)"
             trace = traceback.format_exc()
-        except FAULTS as error:
+        except BaseException as error:
             what = f"raised {described(error)}"
             trace = traceback.format_exc()
         where = "the environment" if copy is None else copy
         raise EnvironmentFailure(f"{where} {what}", 0, trace)
+
+
+def make_envs(make_env: MakeEnv, options: GameOptions) -> Envs:
+    """Make the copies of an environment that the options of a run ask for.
+
+    Args:
+        make_env: makes one, without sticky actions.
+        options: how many there are and where, how sticky, and the seed that theirs come from.
+
+    Raises:
+        UserError: as `Envs`.
+    """
+    if options.sticky:
+        make_env = partial(make_sticky, make_env, options.sticky)
+    seeds = [streams.number(options.seed, "environments", env) for env in range(options.envs)]
+    return Envs(make_env, options.envs, seeds=seeds, timeout=options.env_timeout, ray=options.ray)
+
+
+def warn_of_losses(envs: Envs) -> None:
+    """Say by name which wrappers' states are lost in what `Envs.state` returns, if any are."""
+    if envs.forgetful:
+        warn(
+            f"{', '.join(envs.forgetful)} of {envs.name} cannot be saved: a run that is stopped "
+            "and resumed will differ from one that was not"
+        )
 
 
 def _checked(make_env: MakeEnv) -> Any:

@@ -20,6 +20,7 @@ import numpy as np
 from gymnasium.vector.utils import CloudpickleWrapper
 
 from qmap.envs import saving
+from qmap.envs.alarm import TimeIsUp
 from qmap.envs.contract import (
     MAX_REWARD,
     EnvironmentFailure,
@@ -39,8 +40,9 @@ STOPPING = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
 PR_SET_PDEATHSIG = 1
-# What an environment may raise that is its own fault; sys.exit() in it must not end the run.
-FAULTS = (Exception, SystemExit)
+# What passes through an environment without being its own fault. All else that it raises is, such
+# as sys.exit(), or the panics of worlds written in Rust, which are no `Exception` either.
+NOT_ITS_FAULT = (KeyboardInterrupt, TimeIsUp)
 
 
 class Seen(NamedTuple):
@@ -81,14 +83,14 @@ class Copy:
 
     def reset(self, seed: int | None, screen: bool) -> Seen:
         """Begin an episode."""
-        observation, info = self.env.reset(seed=seed)
+        observation, info = self._told(self.env.reset, seed=seed)
         self.distance = None
         return self._seen(observation, info, screen)
 
     def step(self, action: int, screen: bool) -> Stepped:
         """Take an action."""
         self.steps += 1
-        observation, reward, terminated, truncated, info = self.env.step(action)
+        observation, reward, terminated, truncated, info = self._told(self.env.step, action)
         # Called for what is not plainly right only: this is done at every step.
         if type(reward) is not float or not -MAX_REWARD <= reward <= MAX_REWARD:
             reward = check_reward(self, reward)
@@ -100,7 +102,8 @@ class Copy:
 
     def screen(self) -> np.ndarray:
         """Return the screen as it is now."""
-        return checked_screen(self, self.env.render())
+        # A world may draw the next one into the same array.
+        return checked_screen(self, self.env.render()).copy()
 
     def state(self, anew: bool) -> dict[str, Any]:
         """Return what `restore` needs; `anew`: to begin an episode instead of going on in this.
@@ -111,7 +114,9 @@ class Copy:
         try:
             world = None if anew else saving.save_world(self.env)
             layers = saving.save_wrappers(self.env)
-        except FAULTS as error:
+        except NOT_ITS_FAULT:
+            raise
+        except BaseException as error:
             world, trouble = None, f"{self}: the episode cannot be saved, {described(error)}"
         return {
             "world": world,
@@ -140,6 +145,19 @@ class Copy:
         """Close the environment."""
         close(self.env)
 
+    def _told(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        """Return what `call` returns; what a wrapper of ours refuses in it gets its place and time.
+
+        Raises:
+            UserError: `GoalGrid`, for one, has found what it was told not to be as it should.
+        """
+        try:
+            return call(*arguments, **options)
+        except EnvironmentFailure:
+            raise
+        except UserError as error:
+            raise UserError(f"{self}: {error}") from error
+
     def _seen(self, observation: Any, info: Any, screen: bool) -> Seen:
         moment = check_moment(self, self.world, observation, info)
         if moment.distance is not None:
@@ -153,7 +171,9 @@ def close(env: gymnasium.Env) -> None:
     """Close an environment; what it raises is shown and changes nothing."""
     try:
         env.close()
-    except FAULTS:
+    except NOT_ITS_FAULT:
+        raise
+    except BaseException:
         traceback.print_exc()
 
 
@@ -278,6 +298,8 @@ def work(
 ) -> None:
     """Live as a worker process: make a copy, answer with whether that went well, then serve."""
     end_with_owner(owner)
+    # Its owner ends it, as a daemon; it may all the same have processes of its own, for its world.
+    multiprocessing.current_process().daemon = False
     # What stops the training may reach workers too (Ctrl-C does); they must live until it has
     # saved their state.
     for number in STOPPING:
@@ -308,7 +330,7 @@ def answer(where: Callable[[], object], call: Callable[[], Any]) -> bytes:
         return pickle.dumps((True, call()))
     except UserError as error:
         return pickle.dumps((False, (str(error), None)))
-    except (*FAULTS, KeyboardInterrupt) as error:  # Ctrl-C is ignored here
+    except BaseException as error:  # Ctrl-C is ignored here, and there is no alarm
         text = f"{where()} raised {described(error)}"
         return pickle.dumps((False, (text, traceback.format_exc())))
 

@@ -14,9 +14,10 @@ import gymnasium
 import numpy as np
 
 from qmap.all_goals.config import AllGoalsConfig, MazeConfig, SokobanConfig
-from qmap.config import RunOptions, TrainingConfig
+from qmap.config import TrainingConfig
 from qmap.experiment import Experiment
 from qmap.gridworld.config import GridWorldConfig
+from qmap.run_options import RunOptions
 from qmap.train_environment import EnvironmentConfig
 from qmap.train_environment import make_experiment as make_environment
 from qmap.train_mario import MarioConfig

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from qmap.agents.published import GRID_WORLD
-from qmap.config import QMapOptions, of_learning, of_q_map, of_run
 from qmap.envs.gridworld_level import load_level
+from qmap.run_options import QMapOptions, of_learning, of_q_map, of_run
 from qmap.utils.errors import UserError
 
 

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
-from qmap.config import RunOptions
+from qmap.run_options import RunOptions
 from qmap.utils.command_line import options_of
 from qmap.utils.errors import UserError
 from qmap.utils.run_folder import finished_at, read_config

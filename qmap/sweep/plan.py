@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import Any
 
 import qmap
-from qmap.config import RunOptions
+from qmap.run_options import RunOptions
 from qmap.sweep.job import Job
 from qmap.utils.command_line import Option, options_of, shown, whole_number
 from qmap.utils.errors import UserError

@@ -6,9 +6,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar
 
-from qmap.config import GameOptions, of_exploration, of_learning, of_machine, of_run
+from qmap.config import GameOptions
 from qmap.envs.diagonal_grid import LARGEST
 from qmap.envs.games import GAMES
+from qmap.run_options import of_exploration, of_learning, of_machine, of_run
 from qmap.tabular.rules import BEST_REWARD, Q_LEARNING, RULES
 from qmap.train_environment import EnvironmentConfig
 from qmap.train_mario import MarioConfig

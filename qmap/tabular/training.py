@@ -31,23 +31,26 @@ def train(config: TabularConfig, experiment: Experiment, program: str) -> int:
         UserError: something that the user gave cannot be used.
     """
     agents: list[TabularAgent] = []
+    # Whole, for a world may change the folder that relative paths start from.
+    memory = None if config.memory is None else Path(config.memory).absolute()
 
     def make_agent(config: TabularConfig, experiment: Experiment, envs: Envs) -> TabularAgent:
-        agents.append(make_tabular_agent(config, envs))
+        agents.append(make_tabular_agent(config, envs, memory))
         return agents[0]
 
     status = qmap.training.train(config, experiment, program, make_agent)
     agent = agents[0]
     say(f"table: {len(agent.table):,} screens, {agent.new_screens:,} of them new in this run")
-    if config.memory is not None:
-        path, entries = Path(config.memory), agent.table.entries()
-        known = save_memory(path, agent.origin, entries, agent.rule.better)
-        say(f"memory: {known:,} screens in {path}")
+    if memory is not None:
+        known = save_memory(memory, agent.origin, agent.table.entries(), agent.rule.better)
+        say(f"memory: {known:,} screens in {config.memory}")
     return status
 
 
-def make_tabular_agent(config: TabularConfig, envs: Envs) -> TabularAgent:
-    """Make the agent that the options describe, with what it remembers.
+def make_tabular_agent(
+    config: TabularConfig, envs: Envs, memory: Path | None = None
+) -> TabularAgent:
+    """Make the agent that the options describe, with what is in the file `memory`, if it is there.
 
     Raises:
         UserError: this process may not take so much memory, or the memory's file cannot be used.
@@ -65,11 +68,11 @@ def make_tabular_agent(config: TabularConfig, envs: Envs) -> TabularAgent:
         n_envs=config.envs,
         generators=generators,
     )
-    if config.memory is not None and Path(config.memory).exists():
+    if memory is not None and memory.exists():
         try:
-            agent.remember(load_memory(Path(config.memory), agent.origin))
+            agent.remember(load_memory(memory, agent.origin))
         except ValueError as error:
-            raise UserError(f"{config.memory}: {error}; give more --screens") from error
+            raise UserError(f"{memory}: {error}; give more --screens") from error
     say(
         f"table: {len(table):,} screens; it takes up to {config.screens:,} (--screens), of "
         f"{screen_bytes} bytes each: {config.screens * screen_bytes / 1e6:,.0f} MB"
