@@ -14,6 +14,7 @@
 | `game_process.py`, `game_loop.py` | the process of a game: the server's end, and the game's |
 | `commands.py` | what a page may ask of it |
 | `game.py`, `drivers.py`, `levels.py` | the game: a checkpoint in its world, and who drives |
-| `tries.py`, `way.py`, `picture.py`, `film.py` | what is seen of it |
+| `tries.py`, `way.py`, `picture.py` | what is seen of it |
+| `film.py`, `tape.py` | what is recorded of it: a video and a demonstration |
 | `static/` | the page: plain HTML, CSS and JavaScript, a module a tab |
 """
