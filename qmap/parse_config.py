@@ -60,8 +60,8 @@ def _resumed(config: type[Config], program: str, typed: dict[str, Any]) -> dict[
     if not folder.is_dir():
         raise UserError(f"there is no run {folder}; expected the folder of a run, with config.json")
     known = options_of(config)
-    # What did not exist yet when the run began has its default.
-    stored = {name: option.default for name, option in known.items()}
+    # What did not exist yet when the run began has its default, or what it was in effect.
+    stored = {name: option.default for name, option in known.items()} | config.EARLIER
     for name, value in read_config(folder, program).items():
         if name not in known:
             raise UserError(

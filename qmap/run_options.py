@@ -44,6 +44,9 @@ WITHOUT = {
 class RunOptions:
     """What every training can be told: how the run is kept."""
 
+    # Of runs that began before an option existed, where they had not its default.
+    EARLIER: ClassVar[dict[str, Any]] = {}
+
     # Run.
     seed: int = of_run(0, "seed of all random numbers", minimum=0, maximum=2**31 - 1)
     path: str = of_run("qmap_results", "folder of the results", metavar="DIR")

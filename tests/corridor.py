@@ -89,3 +89,15 @@ def forgetful(render_mode: str | None = None) -> gymnasium.Env:
 
 def stateless(render_mode: str | None = None) -> gymnasium.Env:
     return Stateless(render_mode)
+
+
+class Lucky(Corridor):
+    """Coins are worth what chance says."""
+
+    def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        frame, reward, *rest = super().step(action)
+        return frame, reward and reward + float(self.np_random.integers(9)), *rest
+
+
+def lucky(render_mode: str | None = None) -> gymnasium.Env:
+    return Lucky(render_mode)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -55,3 +56,23 @@ def q_frames() -> np.ndarray:
     for action, move in enumerate((0, -1, 1, 0)):
         frames[ROW, :, action] = GAMMA ** np.abs(away - move)
     return frames
+
+
+def write_game_run(folder: Path, env: str) -> Path:
+    """Write a run of `qmap.train_environment` with an untrained checkpoint; return its folder."""
+    from qmap.envs.vector import Envs
+    from qmap.make_agent import make_agent
+    from qmap.train_environment import EnvironmentConfig, make_experiment
+
+    config = EnvironmentConfig(env=env, qmap=False, stack=2, replay=100)
+    experiment = make_experiment(config)
+    run = folder / experiment.name / "dqn" / "seed-0_2026-01-01_00-00-00"
+    (run / "tensorflow").mkdir(parents=True)
+    words = {"program": "qmap.train_environment", "options": dataclasses.asdict(config)}
+    (run / "config.json").write_text(json.dumps(words))
+    with closing(Envs(experiment.make_env, 1, seeds=[0], timeout=60.0)) as envs:
+        shapes = envs.frame_shape, envs.coords_shape, envs.n_actions
+        agent = make_agent(config, experiment.dqn, *shapes)
+    tree = agent.weights(False)
+    checkpoint.save(run / "tensorflow" / "step_100.ckpt", "checkpoint", tree)
+    return run

@@ -9,7 +9,7 @@ import pytest
 
 from qmap.agents.agent import Agent
 from qmap.agents.dqn import DQNLearner
-from qmap.agents.exploration import GoalPolicy, Kind
+from qmap.agents.exploration import GoalPolicy, Kind, Needs
 from qmap.agents.learner import Update
 from qmap.agents.means import Means
 from qmap.agents.networks import ConvDQN, ConvQFrames
@@ -18,6 +18,7 @@ from qmap.agents.replay import Transitions
 from qmap.config import TrainingConfig
 from qmap.make_agent import make_replay
 from qmap.utils import checkpoint
+from qmap.utils.visits import Visits
 
 FRAME_SHAPE, COORDS_SHAPE, N_ACTIONS = (8, 8, 1), (4, 4), 3
 OBSERVATION_SHAPE = (8, 8, 3)
@@ -138,6 +139,7 @@ def agent_with(
         acting=acting,
         sampling=np.random.default_rng(seed + 1),
         means=means,
+        visits=Visits() if config.goal_rarity else None,
     )
     for learner in (q_map, dqn):
         if isinstance(learner, FakeLearner):
@@ -190,6 +192,38 @@ def test_training_and_copies_come_as_often_as_they_should(n_envs: int, train_eve
         assert len(q_map.copied_at) == len(dqn.copied_at) == (copies if agent.step >= first else 0)
     assert min(q_map.trained_at) >= 50
     assert agent.step == 240
+
+
+def test_goals_are_drawn_by_the_rarity_of_visits_to_their_room() -> None:
+    agent = agent_with(FakeLearner("q_map"), n_envs=2, goal_rarity=1.0)
+    frames = np.zeros((2, *FRAME_SHAPE), np.uint8)
+    coords = np.array([(1, 5, 3), (0, 0, 0)])  # the first window begins at column 3
+    agent.start(np.arange(2), frames, coords, np.array([7, 0]))
+    for _ in range(2):
+        agent.observe(np.zeros(2, int), np.zeros(2), np.zeros(2, bool), frames, coords, [7, 0])
+    agent.step = 100  # goals are in use
+    given = []
+    for policy in agent.policies:
+        policy.act = lambda q_frames, greedy, weights: given.append(weights) or 0
+        policy.plan = lambda coords, **_: Needs(True, False, goal_weights=True)
+    agent.act()
+    expected = np.ones((2, *COORDS_SHAPE))
+    expected[0, 1, 2] = expected[1, 0, 0] = 1 / 4  # seen three times each
+    np.testing.assert_array_equal(given, expected)
+
+
+def test_visits_are_counted_only_where_goals_are_drawn_by_them_and_go_on_after_a_resume() -> None:
+    assert "visits" not in real_agent(0).state()
+    agent = real_agent(0, goal_rarity=1.0)
+    world = World(0, 2)
+    world.begin(agent)
+    for _ in range(10):
+        world.step(agent)
+    visits = agent.state()["visits"]
+    assert visits[:, 3].sum() >= 22  # first views and steps of two copies
+    resumed = real_agent(0, goal_rarity=1.0)
+    resumed.restore(agent.state())
+    np.testing.assert_array_equal(resumed.state()["visits"], visits)
 
 
 def test_a_soft_target_follows_in_place_of_copies_and_the_dqn_is_copied_as_ever() -> None:
@@ -323,7 +357,7 @@ def tiny_dqn() -> ConvDQN:
     return ConvDQN(OBSERVATION_SHAPE, N_ACTIONS, encoder=[(2, 3, 2)], hidden=[4])
 
 
-def real_agent(seed: int, kinds: tuple[str, ...] = ("q_map", "dqn")) -> Agent:
+def real_agent(seed: int, kinds: tuple[str, ...] = ("q_map", "dqn"), **changes: Any) -> Agent:
     """Two environments, goals near enough for networks that have hardly learned."""
     return agent_with(
         QMapLearner(tiny_q_map, **LEARNING) if "q_map" in kinds else None,
@@ -334,6 +368,7 @@ def real_agent(seed: int, kinds: tuple[str, ...] = ("q_map", "dqn")) -> Agent:
         min_goal=1,
         max_goal=60,
         n_steps=2,
+        **changes,
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from qmap import train_maze, train_sokoban
+from qmap.agents.adam import ClippedAdam
 from qmap.all_goals.config import MazeConfig, SokobanConfig
 from qmap.all_goals.training import learner_of
 from qmap.utils import checkpoint
@@ -69,6 +70,44 @@ def test_a_resumed_run_ends_as_one_that_was_never_stopped(tmp_path: Path, learne
     np.testing.assert_array_equal(rows(run), rows(only_run(whole)))
     for one, other in zip(last_weights(run, 48), last_weights(only_run(whole), 48), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.usefixtures("eagerly")
+@pytest.mark.parametrize(
+    ("options", "shares"),
+    [
+        (["--lr", "0.01", "--last-lr", "0.001"], [1.0, 0.775, 0.55, 0.325]),
+        ([], [1.0, 0.7625, 0.525, 0.2875]),
+    ],
+)
+def test_the_learning_rate_falls_in_a_straight_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], shares: list[float]
+) -> None:
+    used = []
+    apply = ClippedAdam.apply
+    monkeypatch.setattr(
+        ClippedAdam,
+        "apply",
+        lambda adam, grads: used.append(float(adam.share)) or apply(adam, grads),
+    )
+    train_maze.main([*MAZE, *options, "--steps", "32", "--path", str(tmp_path)])
+    assert used == pytest.approx(shares)
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_a_run_of_before_the_learning_rate_could_fall_goes_on_with_the_one_it_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_maze.main([*MAZE, "--steps", "8", "--path", str(tmp_path)])
+    run = only_run(tmp_path)
+    stored = json.loads((run / "config.json").read_text())
+    stored["options"].pop("last_lr")
+    stored["options"]["steps"] = 16
+    (run / "config.json").write_text(json.dumps(stored))
+    monkeypatch.setattr(ClippedAdam, "apply", lambda adam, _: used.append(float(adam.share)))
+    used: list[float] = []
+    train_maze.main(["--resume", str(run)])
+    assert used == [1.0]
 
 
 @pytest.mark.usefixtures("eagerly")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import keras
@@ -15,6 +18,7 @@ from qmap.agents.q_map import QMapLearner
 from qmap.agents.replay import Transitions
 from qmap.utils.errors import UserError
 
+ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
 SHAPE = (12, 16, 3)
 LEARNING = {"learning_rate": 1e-3, "gamma": 0.9, "clip_norm": 1000.0}
 
@@ -119,3 +123,19 @@ def test_tensorflow_gets_no_more_threads_than_the_process_has_cores(
         monkeypatch.setenv("OMP_NUM_THREADS", told)
         device.set_up(device="cpu")
         assert (asked["inter"], asked["intra"]) == expected
+
+
+@pytest.mark.parametrize(("wish", "used"), [(None, "1"), ("0", "0")])
+def test_the_faster_convolutions_are_on_unless_the_user_wants_others(
+    wish: str | None, used: str
+) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != ONEDNN}
+    environment |= {} if wish is None else {ONEDNN: wish}
+    said = subprocess.run(
+        [sys.executable, "-c", f"import os, qmap; print(os.environ[{ONEDNN!r}])"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout.strip() == used

@@ -37,6 +37,14 @@ def frames(steps: dict[tuple[int, int, int], int]) -> np.ndarray:
     return q_frames
 
 
+def plan(
+    policy: GoalPolicy, *, coords: tuple[int, int, int] = (0, 0, 0), **changes: float
+) -> Needs:
+    """Plan a step that is for a goal unless told otherwise."""
+    arguments = {"random_proba": 0.0, "goal_proba": 1.0, "use_q_map": True, "use_dqn": False}
+    return policy.plan(np.array(coords), **{**arguments, **changes})
+
+
 def step(
     policy: GoalPolicy,
     q_frames: np.ndarray,
@@ -48,8 +56,9 @@ def step(
     use_q_map: bool = True,
 ) -> int:
     """Plan and act, giving the policy what it asks for and nothing else."""
-    needs = policy.plan(
-        np.array(coords),
+    needs = plan(
+        policy,
+        coords=coords,
         random_proba=random_proba,
         goal_proba=goal_proba,
         use_q_map=use_q_map,
@@ -105,6 +114,32 @@ def test_candidates_are_equally_likely() -> None:
         counts[policy.goal] = counts.get(policy.goal, 0) + 1
     assert set(counts) == {(0, 1), (2, 2), (3, 5)}
     assert min(counts.values()) > 900
+
+
+def test_candidates_are_as_likely_as_their_weights_say() -> None:
+    policy = policy_with(3)
+    q_frames = frames({(0, 1, 0): 3, (2, 2, 1): 4, (3, 5, 2): 5})
+    weights = np.full((ROWS, COLS), 100.0)  # of cells that are no candidates
+    weights[0, 1], weights[2, 2], weights[3, 5] = 1.0, 0.5, 0.25
+    goals = []
+    for _ in range(3500):
+        policy.drop_goal()
+        needs = plan(policy)
+        assert needs.goal_weights
+        policy.act(q_frames, None, weights)
+        goals.append(policy.goal)
+    shares = [goals.count(Goal(*cell)) / 3500 for cell in ((0, 1), (2, 2), (3, 5))]
+    assert shares == pytest.approx([4 / 7, 2 / 7, 1 / 7], abs=0.03)
+
+
+def test_weights_are_asked_for_where_a_goal_is_drawn_and_nowhere_else() -> None:
+    policy = policy_with()
+    assert plan(policy).goal_weights
+    policy.act(frames({(1, 2, 0): 4}), None)
+    assert policy.goal is not None
+    assert not plan(policy).goal_weights
+    assert not plan(policy, random_proba=1.0).goal_weights
+    assert not plan(policy, use_q_map=False).goal_weights
 
 
 class TestGreedyBias:
@@ -221,8 +256,8 @@ def test_without_candidates_the_action_is_random() -> None:
         ({"use_q_map": False, "use_dqn": False}, False, Needs(False, False), Kind.RANDOM),
         ({"goal_proba": 0.0}, False, Needs(False, True), Kind.GREEDY),
         ({"goal_proba": 0.0}, True, Needs(True, True), Kind.GOAL),
-        ({"goal_proba": 1.0}, False, Needs(True, True), Kind.GOAL),
-        ({"goal_proba": 1.0, "use_dqn": False}, False, Needs(True, False), Kind.GOAL),
+        ({"goal_proba": 1.0}, False, Needs(True, True, goal_weights=True), Kind.GOAL),
+        ({"goal_proba": 1.0, "use_dqn": False}, False, Needs(True, False, True), Kind.GOAL),
         ({"goal_proba": 0.0, "use_dqn": False}, False, Needs(False, False), Kind.RANDOM),
     ],
 )

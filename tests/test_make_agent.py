@@ -68,6 +68,16 @@ def test_the_options_reach_whom_they_are_for() -> None:
     assert (policy.nearest, policy.farthest) == (0.8, pytest.approx(0.64))
 
 
+def test_the_dense_layers_are_as_large_as_asked_for_in_both_networks() -> None:
+    sizes = [
+        [layer.dense.units for layer in (*agent.q_map.online.hidden, *agent.dqn.online.advantage)]
+        for agent in (agent_of(), agent_of(hidden=96))
+    ]
+    (first, flat, dqn_first, _), small = sizes
+    assert (first, dqn_first) == (1024, 1024)
+    assert small == [96, flat, 96, 7]
+
+
 @pytest.mark.parametrize(
     ("options", "picking", "giving"),
     [

@@ -170,7 +170,29 @@ def test_a_video_is_recorded_and_plays_in_place(page: Chrome) -> None:
     browser.find(page, "video")
     ready = "return document.querySelector('video').readyState >= 2"
     browser.until(lambda: page.execute_script(ready))
+    assert "no demonstration" in browser.find(page, "#record").get_attribute("title")
+    assert not page.find_elements("css selector", ".film a")
     assert browser.errors(page) == []
+
+
+def test_with_the_video_of_a_game_comes_its_demonstration(driver: Chrome, tmp_path: Path) -> None:
+    from selenium.webdriver import ActionChains, Keys
+
+    world = Path(__file__).parent / "corridor.py"
+    corridor_agent.write_game_run(tmp_path, str(world))
+    with browser.serving(tmp_path) as address:
+        driver.get(f"{address}/#play")
+        pictures(driver, 1)
+        browser.find(driver, "#record").click()
+        browser.until(lambda: "Stop" in words(driver, "#record"))
+        ActionChains(driver).key_down(Keys.ARROW_RIGHT).perform()
+        link = browser.find(driver, ".film a")  # the episode has ended, and with it the video
+        ActionChains(driver).key_up(Keys.ARROW_RIGHT).perform()
+        assert link.text == "demonstration: 10 actions"
+        fetch = "fetch(arguments[0]).then((got) => got.text()).then(arguments[1])"
+        lines = driver.execute_async_script(fetch, link.get_attribute("href")).splitlines()
+    assert lines[0] == "# world: corridor"
+    assert [line.split("\t")[0] for line in lines[1:]] == ["RIGHT"] * 10
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

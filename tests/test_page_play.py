@@ -45,7 +45,7 @@ def game(the_game: Game) -> Game:
     the_game.change_level(the_game.level_names[0])
     the_game.let_drive("nothing")
     the_game.shown, the_game.held = "best", None
-    the_game.tries, the_game.videos = Tries(), []
+    the_game.tries, the_game.recorded = Tries(), []
     assert 40 < here(the_game)[1] < corridor_agent.WIDTH - 40
     return the_game
 
@@ -200,13 +200,14 @@ def test_a_video_of_what_was_played_appears_in_the_runs_folder(game: Game, run: 
     game.go_to(row, col + 6)
     step_until_still(game)
     game.record(False)
-    (path,) = game.videos
+    ((path, actions, _),) = game.recorded
+    assert actions is None  # nobody demonstrates in a world of cells
     assert path.parent == run / "played"
     capture = cv2.VideoCapture(str(path))
     assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == 6
     game.record(True)
     game.record(False)
-    assert len(game.videos) == 1
+    assert len(game.recorded) == 1
 
 
 def test_another_level_keeps_the_networks_and_one_that_fails_changes_nothing(

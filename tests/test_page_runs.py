@@ -6,7 +6,10 @@ import asyncio
 import json
 import os
 import shutil
+import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -17,6 +20,7 @@ from asgi import Answer, Page, ask
 
 pytest.importorskip("starlette", reason="starlette is not installed: pip install -e '.[test]'")
 
+from qmap.page.background import NICENESS, yielding
 from qmap.page.compare import WAYS, Comparison
 from qmap.page.figures import figures
 from qmap.page.results import Results
@@ -476,3 +480,15 @@ def test_the_newest_picture_is_the_training_s_or_the_newest_strips(tmp_path: Pat
     assert pictures.of(reader) == (version, picture)
     np.save(run / PICTURE, np.zeros((4, 6, 3), np.uint8))
     assert pictures.of(reader)[0] != version
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have priorities on Linux alone")
+def test_what_yields_to_a_training_is_its_own_thread_and_not_the_server() -> None:
+    def priority() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    before = priority()
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(yielding(priority)).result() == NICENESS
+        assert pool.submit(yielding(lambda word: word), "answer").result() == "answer"
+    assert priority() == before

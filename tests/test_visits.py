@@ -46,6 +46,14 @@ def test_counts_agree_with_a_plain_counter(steps: list[list[tuple[int, int, int]
     np.testing.assert_array_equal(resumed.rows(), rows)
 
 
+def test_the_counts_of_a_screen_are_those_of_its_room_from_its_window_on() -> None:
+    visits = Visits()
+    visits.add([1, 1, 1, 2, 1], [0, 0, 2, 0, 0], [-1, -1, 1, -1, 9])
+    counts = visits.on_screen(1, -2, (3, 4))
+    assert counts.tolist() == [[0, 2, 0, 0], [0, 0, 0, 0], [0, 0, 0, 1]]
+    assert len(visits.rows()) == 4  # looking is no visit
+
+
 def test_single_numbers_count_too() -> None:
     visits = Visits()
     visits.add(3, 5, -7)

@@ -19,6 +19,9 @@ class ClippedAdam:
         variables: the variables to train.
         learning_rate: step size.
         clip_norm: each gradient is scaled down to this L2 norm where it is longer.
+
+    Attributes:
+        share: of the step size that is in use; 1 unless a schedule says otherwise.
     """
 
     BETA_1 = 0.9
@@ -31,6 +34,7 @@ class ClippedAdam:
         self.variables = list(variables)
         self.learning_rate = learning_rate
         self.clip_norm = clip_norm
+        self.share = tf.Variable(1.0, trainable=False)
         self.first_moments = [_zeros_like(variable) for variable in self.variables]
         self.second_moments = [_zeros_like(variable) for variable in self.variables]
         self.beta_1_power = tf.Variable(self.BETA_1, trainable=False, dtype=tf.float32)
@@ -38,6 +42,7 @@ class ClippedAdam:
 
     def apply(self, gradients: Sequence[tf.Tensor]) -> None:
         """Take one step along `gradients`, given in the order of the variables."""
+        learning_rate = self.learning_rate * self.share
         for variable, m, v, gradient in zip(
             self.variables, self.first_moments, self.second_moments, gradients, strict=True
         ):
@@ -47,7 +52,7 @@ class ClippedAdam:
                 v=v.handle,
                 beta1_power=self.beta_1_power,
                 beta2_power=self.beta_2_power,
-                lr=self.learning_rate,
+                lr=learning_rate,
                 beta1=self.BETA_1,
                 beta2=self.BETA_2,
                 epsilon=self.EPSILON,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from qmap.agents.published import ANY_SIZE, GRID_WORLD
 from qmap.all_goals.learners import ALL_GOALS, LEARNERS, check_learner
@@ -31,13 +32,20 @@ class AllGoalsConfig(QLearningOptions):
     A class of its own for each world says which worlds there are.
     """
 
+    EARLIER: ClassVar[dict[str, Any]] = {"last_lr": None}
+
     # What to learn.
     learner: str = of_learning(ALL_GOALS, "how goals are learned", choices=LEARNERS)
     steps: int = of_learning(1_000_000, "transitions to learn from", minimum=1)
     # Q-map.
     model: str = of_q_map(ANY_SIZE, "the network", choices=GRID_WORLD)
     small_start: bool = of_q_map(True, "start with Q-values as large as Glorot's weights make them")
-    lr: float = of_q_map(2e-3, "learning rate (published 0.0001)", above=0)
+    lr: float = of_q_map(2e-3, "learning rate at first (published 0.0001)", above=0)
+    last_lr: float | None = of_q_map(
+        1e-4,
+        "and at the end, to which it falls in a straight line (published: as at first)",
+        above=0,
+    )
     clip: float = of_q_map(1000.0, "norm to which each gradient is clipped", above=0)
     batch: int = of_q_map(32, "transitions in an update", minimum=1)
     gamma: float = of_q_map(0.9, "discount factor of the distances", above=0, below=1)
@@ -84,10 +92,11 @@ class AllGoalsConfig(QLearningOptions):
     @property
     def agent_name(self) -> str:
         """Name of the agent in the results: what distinguishes its learning."""
+        rates = "-".join(f"{rate:g}" for rate in (self.lr, self.last_lr) if rate is not None)
         double = f"double-{self.double_order}" if self.double else "no-double"
         target = f"target-{self.target}" if self.copies else f"soft-{self.soft_target:g}"
-        parts = [self.learner, self.model]
-        parts += [f"{name}-{getattr(self, name):g}" for name in ("lr", "batch", "gamma")]
+        parts = [self.learner, self.model, f"lr-{rates}"]
+        parts += [f"{name}-{getattr(self, name):g}" for name in ("batch", "gamma")]
         parts += [double, target, *["large-start"] * (not self.small_start)]
         return "_".join(parts)
 

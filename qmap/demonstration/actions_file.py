@@ -90,20 +90,26 @@ class Tape:
             self._steps.append(Step(action, screen=checksum(screen)))
             self._returns.append(episode.undiscounted_return)
 
-    def end(self, episode: Episode, name: str) -> None:
-        """Write NAME.actions, unless the beginning of the episode was missed or it was too long.
+    def end(self, episode: Episode, name: str) -> Path | None:
+        """Write NAME.actions; return the file.
+
+        Returns:
+            None where nothing is written: the beginning of the episode was missed, or it was too
+            long.
 
         Raises:
             UserError: it cannot be written.
         """
         if len(self._steps) != episode.length:
-            return
+            return None
         rewards = np.diff([*self._returns, episode.undiscounted_return])
         steps = [
             step._replace(reward=float(reward))
             for step, reward in zip(self._steps, rewards, strict=True)
         ]
-        write_actions(self.folder / f"{name}{ENDING}", self.world, steps)
+        path = self.folder / f"{name}{ENDING}"
+        write_actions(path, self.world, steps)
+        return path
 
 
 def checksum(screen: np.ndarray) -> str:

@@ -6,7 +6,7 @@ import dataclasses
 from functools import partial
 
 from qmap import train_environment, train_mario, train_montezuma
-from qmap.config import TrainingConfig
+from qmap.config import RunOptions, TrainingConfig
 from qmap.envs.games import GAMES
 from qmap.experiment import Experiment
 
@@ -36,3 +36,21 @@ def find_world(env: str) -> Experiment:
     config = train_environment.EnvironmentConfig(env=env, qmap=False)
     config.check()
     return train_environment.make_experiment(config)
+
+
+def env_of(config: RunOptions) -> str | None:
+    """Return what `--env` calls the world of a training.
+
+    Args:
+        config: the options of its run.
+
+    Returns:
+        None where no name stands for it: a world of cells, or one that its options make another.
+    """
+    if not isinstance(config, TrainingConfig) or config.actions is not None:
+        return None
+    if isinstance(config, train_mario.MarioConfig):
+        return f"{config.game}:{config.level}"
+    if not isinstance(config, train_environment.EnvironmentConfig):
+        return MONTEZUMA
+    return config.env if config.game_dir is None and config.state is None else None

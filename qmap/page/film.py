@@ -10,6 +10,7 @@ import numpy as np
 from qmap.envs.vector import Envs
 from qmap.evaluate.player import Player
 from qmap.evaluate.trained import Trained
+from qmap.experiment import Episode
 from qmap.page.drivers import Choice
 from qmap.utils.errors import UserError
 from qmap.utils.files import cannot
@@ -58,8 +59,7 @@ class Film:
         choice: Choice,
         q_frames: np.ndarray | None,
         goal: tuple[int, int] | None,
-        step: int,
-        score: float,
+        episode: Episode,
     ) -> None:
         """Add a step before it is taken; `goal` is on the screen."""
         row, col = player.on_screen
@@ -74,18 +74,19 @@ class Film:
                 candidates=None,
                 kind=choice.kind,
                 action=self._envs.action_names[choice.action],
-                step=step,
-                episode_return=score,
+                step=episode.length,
+                episode_return=episode.undiscounted_return,
             )
         )
 
-    def end(self, score: float) -> Path | None:
+    def end(self, episode: Episode) -> Path | None:
         """Finish the video; return its file, None if there was nothing to see.
 
         Raises:
             UserError: it could not be written.
         """
-        name = f"played_{datetime.now():%Y-%m-%d_%H-%M-%S}_score-{score:g}"
+        score = f"score-{episode.undiscounted_return:g}"
+        name = f"played_{datetime.now():%Y-%m-%d_%H-%M-%S}_{score}"
         self._video.end(name if self._steps else None)
         self._recorder.close()
         if self._problems:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gymnasium
 import numpy as np
@@ -14,10 +14,12 @@ from qmap.envs.vector import Envs
 from qmap.evaluate.navigation import PATIENCE, Going, steps_of
 from qmap.evaluate.player import Player
 from qmap.evaluate.trained import Origin, load
+from qmap.experiment import Episode
 from qmap.page.drivers import GOALS, NOTHING, POLICY, TASK, Choice, TrainingPolicy, drivers_of
-from qmap.page.film import Film
+from qmap.page.film import FOLDER, Film
 from qmap.page.levels import levels, on_level
 from qmap.page.picture import packed
+from qmap.page.tape import EpisodeTape
 from qmap.page.tries import Tries
 from qmap.page.way import way_to
 from qmap.utils import streams
@@ -27,6 +29,20 @@ BY_HAND = "by hand"
 CLICK, ITSELF = "click", "itself"  # who chose a goal
 FEWEST = 10  # steps that are allowed to any goal, however near it is believed to be
 ENV_TIMEOUT = 60.0  # seconds
+
+
+class Recorded(NamedTuple):
+    """What was recorded of an episode.
+
+    Attributes:
+        video: its file.
+        actions: that of all actions since the episode's reset; None: it would not replay.
+        steps: of the episode.
+    """
+
+    video: Path
+    actions: Path | None
+    steps: int
 
 
 class Game:
@@ -44,7 +60,7 @@ class Game:
         held: the action of the key that is pressed, None for none.
         truth: whether the true distances are shown too, where they are known.
         tries: the goals that were tried.
-        videos: files of those that were recorded.
+        recorded: what `record` has made.
 
     Raises:
         UserError: the checkpoint cannot be used.
@@ -59,7 +75,7 @@ class Game:
         self.held: int | None = None
         self.tries = Tries()
         self.film: Film | None = None
-        self.videos: list[Path] = []
+        self.recorded: list[Recorded] = []
         self.level_names, self.level = levels(origin)
         self._seed = seed
         self._generator = streams.generator(seed, "page")
@@ -119,7 +135,11 @@ class Game:
             self._look()
 
     def record(self, wanted: bool) -> None:
-        """Begin a video, or end the one under way; each ends with its episode, too."""
+        """Begin a video, or end the one under way; each ends with its episode, too.
+
+        With a video goes a demonstration, where the world can be played again: it begins where
+        the episode did.
+        """
         if not wanted:
             self._end_film()
         elif self.film is None:
@@ -145,9 +165,11 @@ class Game:
             return
         if self.film is not None:
             goal = None if self.goal is None else (self.goal[0], self.goal[1] - self._window)
-            self.film.add(self._player, choice, self._q_frames, goal, self._length, self._score)
-        self._score += self._player.step(choice.action)
-        self._length += 1
+            self.film.add(self._player, choice, self._q_frames, goal, self._episode)
+        if self._tape is not None:
+            name = self._envs.action_names[choice.action]
+            self._tape.add(self._episode, self._envs.screen(), name)
+        self._episode.add(self._player.step(choice.action), 1.0)
         self._choice = choice
         if self._going is not None:
             self._going.judge(self._player)
@@ -190,6 +212,7 @@ class Game:
             "has_map": has_map,
             "levels": self.level_names,
             "has_walls": self.has_walls,
+            "demonstrations": self._tape is not None,
         }
 
     def state_words(self) -> dict[str, Any]:
@@ -202,7 +225,14 @@ class Game:
             "level": self.level,
             "truth": self.truth,
             "recording": self.film is not None,
-            "videos": [str(path) for path in self.videos],
+            "recorded": [
+                {
+                    "video": str(each.video),
+                    "actions": None if each.actions is None else str(each.actions),
+                    "steps": each.steps,
+                }
+                for each in self.recorded
+            ],
         }
 
     def tries_words(self) -> dict[str, Any]:
@@ -217,9 +247,9 @@ class Game:
             "place": place,
             "window": window,
             "goal": None,
-            "step": self._length,
-            "episode": self._episode,
-            "return": self._score,
+            "step": self._episode.length,
+            "episode": self._episode.number,
+            "return": self._episode.undiscounted_return,
             "kind": None if self._choice is None else self._choice.kind,
             "acted": None if self._choice is None else self._choice.action,
             "over": player.over,
@@ -271,15 +301,17 @@ class Game:
             )
         self._going: Going | None = None
         self._going_by_itself = False
-        self._episode = 0
+        self._episode = Episode(0)
+        self._tape = EpisodeTape.of(self.origin, self._env, self.origin.folder / FOLDER)
         self._begin()
 
     def _begin(self) -> None:
+        if self._tape is not None:
+            self._tape.start()
         self._player.begin()
         if self._policy is not None:
             self._policy.policy.drop_goal()
-        self._episode += 1
-        self._length, self._score = 0, 0.0
+        self._episode = Episode(self._episode.number + 1)
         self._choice: Choice | None = None
         self._look()
 
@@ -341,5 +373,7 @@ class Game:
 
     def _end_film(self) -> None:
         film, self.film = self.film, None
-        if film is not None and (path := film.end(self._score)) is not None:
-            self.videos.append(path)
+        if film is None or (video := film.end(self._episode)) is None:
+            return
+        actions = None if self._tape is None else self._tape.end(self._episode, video.stem)
+        self.recorded.append(Recorded(video, actions, self._episode.length))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qmap.envs.contract import EnvironmentFailure
+from qmap.page.background import NICENESS
 from qmap.page.commands import FASTEST, Command
 from qmap.utils.errors import UserError
 from qmap.utils.quiet import quiet
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from qmap.page.game import Game
 
 PICTURES = 30  # a second, at most
-NICENESS = 19  # a training on this machine goes first
 # What the loop sends: a word for what it is, and that.
 WORLD, STATE, TRIES, PICTURE, PROBLEM, FAILED = (
     "world",
@@ -55,7 +55,7 @@ def _play(connection: Connection, checkpoint: Path, seed: int) -> None:
     set_up(precision=origin.config.precision)
     game = Game(origin, seed)
     with suppress(OSError, AttributeError):
-        os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
+        os.setpriority(os.PRIO_PROCESS, 0, NICENESS)  # a training on this machine goes first
     try:
         GameLoop(game, connection.send).run(connection)
     finally:

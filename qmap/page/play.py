@@ -145,9 +145,17 @@ class Play:
                 page.complain(what)
         else:
             if kind == game_loop.STATE:
-                what = {**what, "videos": [self._name(Path(path)) for path in what["videos"]]}
+                what = {**what, "recorded": [self._named(each) for each in what["recorded"]]}
             self._words[kind] = what
             self._send({kind: what})
+
+    def _named(self, recorded: dict[str, Any]) -> dict[str, Any]:
+        """Return what was recorded with the names that its files have in the results."""
+        names = {
+            part: None if recorded[part] is None else self._name(Path(recorded[part]))
+            for part in ("video", "actions")
+        }
+        return {**recorded, **names}
 
     def _name(self, path: Path) -> str:
         return self.results.name(path.resolve())

@@ -29,7 +29,12 @@ TYPES = {
     ".svg": "image/svg+xml",
 }
 # What may be fetched of the results; whatever else a run holds stays where it is.
-FILES = {".mp4": "video/mp4", ".png": "image/png", ".pdf": "application/pdf"}
+FILES = {
+    ".mp4": "video/mp4",
+    ".png": "image/png",
+    ".pdf": "application/pdf",
+    ".actions": "text/plain",
+}
 LARGEST_MESSAGE = 2**16
 
 

@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
+from qmap.page.background import yielding
 from qmap.page.channel import Channel
 from qmap.page.figures import figures
 from qmap.page.messages import BadMessage, text
@@ -83,7 +84,7 @@ def make(results: Results) -> Tab:
         [
             WebSocketRoute("/watch/socket", socket),
             Route("/watch/config", config),
-            Route("/watch/visits", visits),
+            Route("/watch/visits", yielding(visits)),
         ]
     )
 
@@ -191,4 +192,4 @@ def _shown(value: Any) -> str:
 
 
 async def _in_thread(function: Callable[[], T]) -> T:
-    return await anyio.to_thread.run_sync(function)
+    return await anyio.to_thread.run_sync(yielding(function))

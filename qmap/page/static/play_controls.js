@@ -68,7 +68,7 @@ export class Controls {
     this.truth.addEventListener("change", () => send({ do: "truth", on: this.truth.checked }));
     this.walls = element("div", { className: "stack" }, labelled("the pointer on the game", this.pointer),
       element("label", { className: "row" }, this.truth, "true distances beside it"));
-    this.videos = element("div", { className: "stack" });
+    this.recorded = element("div", { className: "stack" });
     this.mapScale = element("div", { className: "map-scale" });
     this.side = element("div", { className: "card stack controls" },
       labelled("drives", this.drive),
@@ -76,7 +76,7 @@ export class Controls {
       labelled("strength of the map", this.strength), this.mapScale,
       labelled("speed", this.speed, this.speedText),
       element("div", { className: "row" }, this.step, this.restart, this.record),
-      this.walls, this.videos);
+      this.walls, this.recorded);
     this.point(scene.canvas);
   }
 
@@ -100,6 +100,9 @@ export class Controls {
     fill(this.action, { ...world.actions });
     this.walls.hidden = !world.has_walls;
     this.mapScale.hidden = !world.has_map;
+    this.record.title = world.demonstrations
+      ? "a video from here on, and a demonstration: all actions since the episode began"
+      : "a video from here on; no demonstration, since this world cannot be played again action by action";
     this.drawLegend();
   }
 
@@ -117,12 +120,29 @@ export class Controls {
     this.speed.setAttribute("aria-valuetext", this.speedText.textContent);
     this.record.setAttribute("aria-pressed", state.recording);
     this.record.textContent = state.recording ? "■ Stop" : "● Record";
-    const videos = state.videos.join("\n");
-    if (videos !== this.shown) {
-      this.shown = videos;
-      this.videos.replaceChildren(...state.videos.map((name) =>
-        element("video", { src: fileAddress(name), controls: true, muted: true, "aria-label": name.split("/").at(-1) })).reverse());
+    const recorded = JSON.stringify(state.recorded);
+    if (recorded !== this.shown) {
+      this.shown = recorded;
+      this.recorded.replaceChildren(...state.recorded.map((each) => this.film(each)).reverse());
     }
+  }
+
+  // A video that was recorded, and the file of its actions.
+  film({ video, actions, steps }) {
+    const title = video.split("/").at(-1);
+    const made = element("figure", { className: "film" },
+      element("video", { src: fileAddress(video), controls: true, muted: true, "aria-label": title }));
+    const caption = element("figcaption", { className: "dim" });
+    if (actions) {
+      const link = element("a", { href: fileAddress(actions), download: actions.split("/").at(-1) });
+      link.textContent = `demonstration: ${steps.toLocaleString("en")} ${steps === 1 ? "action" : "actions"}`;
+      link.title = "for python -m qmap.train_demonstration --demo";
+      caption.append(link);
+    } else if (this.view.world.demonstrations) {
+      caption.textContent = "no demonstration: chance played a part, it would not replay";
+    }
+    if (caption.textContent) made.append(caption);
+    return made;
   }
 
   pictured() {
