@@ -64,11 +64,12 @@ def send(driver: Chrome, away: float, goal: list[int] | None) -> None:
         const channel = new Channel("/play/socket", {
           onWords: (words) => { gamma = words.world?.gamma ?? gamma; },
           onPicture: async (buffer) => {
-            const { words, maps: { best } } = await unpack(buffer);
+            const { words, maps: { best, true: truth } } = await unpack(buffer);
             if (gamma === null || sent) return;
             sent = true;
             const off = [...best.values].map(
-              (value) => Math.abs(stepsOf(value / 65535, gamma) - away));
+              (value, cell) => (truth && !truth.values[cell]  // a wall, say
+                ? Infinity : Math.abs(stepsOf(value / 65535, gamma) - away)));
             const index = off.indexOf(Math.min(...off));
             const [row, col] = goal
               ?? [Math.floor(index / best.cols), (index % best.cols) + words.window];

@@ -9,7 +9,6 @@ import shutil
 import sys
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -20,7 +19,7 @@ from asgi import Answer, Page, ask
 
 pytest.importorskip("starlette", reason="starlette is not installed: pip install -e '.[test]'")
 
-from qmap.page.background import NICENESS, yielding
+from qmap.page.background import NICENESS, patient_threads
 from qmap.page.compare import WAYS, Comparison
 from qmap.page.figures import figures
 from qmap.page.results import Results
@@ -483,12 +482,11 @@ def test_the_newest_picture_is_the_training_s_or_the_newest_strips(tmp_path: Pat
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="threads have priorities on Linux alone")
-def test_what_yields_to_a_training_is_its_own_thread_and_not_the_server() -> None:
+def test_threads_that_wait_for_a_training_leave_the_others_their_priority() -> None:
     def priority() -> int:
         return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
     before = priority()
-    with ThreadPoolExecutor(1) as pool:
-        assert pool.submit(yielding(priority)).result() == NICENESS
-        assert pool.submit(yielding(lambda word: word), "answer").result() == "answer"
+    with patient_threads() as threads:
+        assert threads.submit(priority).result() == NICENESS
     assert priority() == before

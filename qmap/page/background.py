@@ -5,33 +5,23 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import wraps
-from typing import ParamSpec, TypeVar
 
 NICENESS = 19  # the lowest priority
-
-P = ParamSpec("P")
-T = TypeVar("T")
-
-_thread = threading.local()
+THREADS = 4
 
 
-def yielding(function: Callable[P, T]) -> Callable[P, T]:
-    """Return a function that first gives its thread, one of a pool, the lowest priority for good.
+def patient_threads() -> ThreadPoolExecutor:
+    """Return threads that run when nobody else wants the processor, at least on Linux.
 
-    Whoever waits for the function must be patient. The thread of the event loop keeps its
-    priority, so that Play does not wait for a busy machine where Watch may. On other systems than
-    Linux only processes have priorities, and nothing changes.
+    Only they have the lowest priority: other threads of this process answer as quickly as ever. On
+    other systems priorities are of whole processes, and nothing changes.
     """
+    return ThreadPoolExecutor(THREADS, "patient", _yield)
 
-    @wraps(function)
-    def yields(*arguments: P.args, **options: P.kwargs) -> T:
-        if sys.platform == "linux" and not getattr(_thread, "yields", False):
-            _thread.yields = True
-            with suppress(OSError):
-                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
-        return function(*arguments, **options)
 
-    return yields
+def _yield() -> None:
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)

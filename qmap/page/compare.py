@@ -12,7 +12,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from qmap.page.background import yielding
 from qmap.page.figures import figures
 from qmap.page.results import Results
 from qmap.page.run_reader import Readers, RunReader
@@ -45,9 +44,7 @@ def make(results: Results) -> Tab:
         runs = [each for each in asked.get("runs", "").split(",") if each]
         return JSONResponse(comparison.curves(runs, asked.get("log", ""), asked.get("way", "")))
 
-    return Tab(
-        [Route("/compare/table", yielding(table)), Route("/compare/curves", yielding(curves))]
-    )
+    return Tab([Route("/compare/table", table), Route("/compare/curves", curves)])
 
 
 class Comparison:

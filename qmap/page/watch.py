@@ -10,6 +10,7 @@ import asyncio
 import time
 import traceback
 from collections.abc import Callable
+from concurrent.futures import Executor
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -19,7 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from qmap.page.background import yielding
+from qmap.page.background import patient_threads
 from qmap.page.channel import Channel
 from qmap.page.figures import figures
 from qmap.page.messages import BadMessage, text
@@ -43,6 +44,7 @@ T = TypeVar("T")
 def make(results: Results) -> Tab:
     """Make the tab."""
     readers, pictures, maps = Readers(results), NewestPictures(), Maps()
+    threads = patient_threads()
 
     async def socket(socket: WebSocket) -> None:
         channel = Channel(socket)
@@ -57,7 +59,7 @@ def make(results: Results) -> Tab:
                 if message["do"] == "watch":
                     watching.cancel()
                     watching = asyncio.create_task(
-                        Watching(channel, readers, pictures, run).go_on()
+                        Watching(channel, readers, pictures, run, threads).go_on()
                     )
                 elif message["do"] == "stop":
                     try:
@@ -84,8 +86,9 @@ def make(results: Results) -> Tab:
         [
             WebSocketRoute("/watch/socket", socket),
             Route("/watch/config", config),
-            Route("/watch/visits", yielding(visits)),
-        ]
+            Route("/watch/visits", visits),
+        ],
+        threads.shutdown,
     )
 
 
@@ -109,15 +112,23 @@ class Watching:
         readers: of the runs.
         pictures: encodes them.
         run: name of the run.
+        threads: for all but the first look, which somebody waits for.
     """
 
     def __init__(
-        self, channel: Channel, readers: Readers, pictures: NewestPictures, run: str
+        self,
+        channel: Channel,
+        readers: Readers,
+        pictures: NewestPictures,
+        run: str,
+        threads: Executor,
     ) -> None:
         self.channel = channel
         self.readers = readers
         self.pictures = pictures
         self.run = run
+        self._threads: Executor | None = None
+        self._patient_threads = threads
         self._sent: dict[str, Any] = {}
         self._shown: object = None
         self._next_look = self._next_figures = 0.0
@@ -129,10 +140,11 @@ class Watching:
             try:
                 if now >= self._next_look:
                     self._next_look = now + LOOK
-                    for name, value in (await _in_thread(self._look)).items():
+                    for name, value in (await self._in_thread(self._look)).items():
                         self._send(name, value)
-                if (picture := await _in_thread(self._picture)) is not None:
+                if (picture := await self._in_thread(self._picture)) is not None:
                     self.channel.show(picture)
+                self._threads = self._patient_threads
             except (UserError, OSError) as error:
                 self._sent, self._shown, self._next_figures = {}, None, 0.0
                 self._send("gone", str(error))
@@ -177,6 +189,9 @@ class Watching:
         self._shown = version
         return picture
 
+    async def _in_thread(self, function: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function)
+
     def _send(self, name: str, value: Any) -> None:
         if name == "figures" or self._sent.get(name) != value:
             self._sent[name] = value if name != "figures" else None
@@ -189,7 +204,3 @@ def _shown(value: Any) -> str:
         return " ".join(map(_shown, value))
     words = {True: "yes", False: "no", None: "–"}
     return words[value] if value is None or isinstance(value, bool) else str(value)[:LONGEST]
-
-
-async def _in_thread(function: Callable[[], T]) -> T:
-    return await anyio.to_thread.run_sync(yielding(function))

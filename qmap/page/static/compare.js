@@ -22,9 +22,9 @@ const COLUMNS = [
 
 export function open(section) {
   const filters = {
-    environment: element("select", { id: "compare-environment", "aria-label": "Environment" }),
-    agent: element("select", { id: "compare-agent", "aria-label": "Agent" }),
-    state: element("select", { id: "compare-state", "aria-label": "State" }),
+    environment: element("select", { id: "compare-environment", "aria-label": "Environment", hidden: true }),
+    agent: element("select", { id: "compare-agent", "aria-label": "Agent", hidden: true }),
+    state: element("select", { id: "compare-state", "aria-label": "State", hidden: true }),
   };
   const words = element("input", { id: "compare-filter", type: "search", placeholder: "Filter", "aria-label": "Filter" });
   const head = element("tr");
@@ -34,7 +34,7 @@ export function open(section) {
   const way = element("select", { id: "compare-way", "aria-label": "Seeds" },
     ...WAYS.map(([value, text]) => element("option", { value, textContent: text })));
   const logarithmic = element("input", { type: "checkbox", id: "compare-logarithmic" });
-  const drawn = element("div", { className: "stack" }, element("p", { className: "dim", textContent: "…" }));
+  const drawn = element("div", { className: "stack" }, element("p", { className: "dim", textContent: "Reading the results…" }));
   section.append(element("div", { className: "stack" },
     element("div", { className: "card stack" },
       element("div", { className: "row" }, words, ...Object.values(filters), count),
@@ -164,6 +164,7 @@ export function open(section) {
       const values = [...new Set(rows.map((row) => row[name]))].sort();
       if (select.dataset.values === values.join("|")) continue;
       select.dataset.values = values.join("|");
+      select.hidden = false;
       const before = select.value;
       const label = (each) => (name === "agent" ? rows.find((row) => row.agent === each).label : each);
       select.replaceChildren(element("option", { value: "", textContent: `every ${name}` }),

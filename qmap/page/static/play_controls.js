@@ -68,7 +68,7 @@ export class Controls {
     this.truth.addEventListener("change", () => send({ do: "truth", on: this.truth.checked }));
     this.walls = element("div", { className: "stack" }, labelled("the pointer on the game", this.pointer),
       element("label", { className: "row" }, this.truth, "true distances beside it"));
-    this.recorded = element("div", { className: "stack" });
+    this.recorded = element("div", { className: "stack recorded" });
     this.mapScale = element("div", { className: "map-scale" });
     this.side = element("div", { className: "card stack controls" },
       labelled("drives", this.drive),

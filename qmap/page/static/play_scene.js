@@ -55,7 +55,8 @@ export class Scene {
       // As large as fits, with the lines above and below it on the screen too.
       this.canvas.style.width = `min(100%, calc(max(320px, 100vh - 320px) * ${width / height}))`;
     }
-    this.scale = scale;
+    // Pixels of the canvas to one of the page, so that lines and text are as large on a phone.
+    this.unit = Math.max(1, width / (this.canvas.clientWidth || width));
     this.cell = world.cell.map((side) => side * scale); // height, width
     this.brush.imageSmoothingEnabled = false;
     this.brush.drawImage(screen, 0, 0, width, height);
@@ -89,9 +90,9 @@ export class Scene {
     const points = way.map(([row, col]) => [(col + 0.5) * this.cell[1], (row + 0.5) * this.cell[0]]);
     const { brush } = this;
     brush.lineJoin = brush.lineCap = "round";
-    for (const [color, width] of [["#000000", 7], ["#ffffff", 3]]) {
+    for (const [color, width] of [["#000000", 5], ["#ffffff", 2.25]]) {
       brush.strokeStyle = color;
-      brush.lineWidth = width;
+      brush.lineWidth = width * this.unit;
       brush.beginPath();
       points.forEach(([x, y], index) => (index ? brush.lineTo(x, y) : brush.moveTo(x, y)));
       brush.stroke();
@@ -101,9 +102,9 @@ export class Scene {
   box([row, col], color) {
     const [height, width] = this.cell;
     const { brush } = this;
-    for (const [line, thick] of [["#000000", 7], [color, 4]]) {
+    for (const [line, thick] of [["#000000", 5], [color, 2.5]]) {
       brush.strokeStyle = line;
-      brush.lineWidth = thick;
+      brush.lineWidth = thick * this.unit;
       brush.strokeRect(col * width, row * height, width, height);
     }
   }
@@ -115,15 +116,15 @@ export class Scene {
     const value = best.values[row * best.cols + col] / 65535;
     const steps = stepsOf(value, this.view.world.gamma);
     const text = value < 1e-4 ? "no way believed" : `${steps.toFixed(steps < 10 ? 1 : 0)} steps`;
-    const { brush, canvas } = this;
-    brush.font = "600 22px videos, system-ui, sans-serif";
-    const width = brush.measureText(text).width + 16;
-    const x = Math.min(Math.max((col + 1) * this.cell[1] + 6, 0), canvas.width - width);
-    const y = Math.min(Math.max(row * this.cell[0] - 36, 0), canvas.height - 32);
+    const { brush, canvas, unit } = this;
+    brush.font = `600 ${14 * unit}px videos, system-ui, sans-serif`;
+    const [width, height] = [brush.measureText(text).width + 12 * unit, 22 * unit];
+    const x = Math.min(Math.max((col + 1) * this.cell[1] + 4 * unit, 0), canvas.width - width);
+    const y = Math.min(Math.max(row * this.cell[0] - height - 2 * unit, 0), canvas.height - height);
     brush.fillStyle = "#181a1fdd";
-    brush.fillRect(x, y, width, 32);
+    brush.fillRect(x, y, width, height);
     brush.fillStyle = "#e2e4e9";
-    brush.fillText(text, x + 8, y + 23);
+    brush.fillText(text, x + 6 * unit, y + 16 * unit);
   }
 
   // The cell below a pointer, [row, column] on the screen.
