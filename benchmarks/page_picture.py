@@ -1,7 +1,7 @@
 """A picture of the page: `python -m benchmarks.page_picture RUN --output docs/page.png`.
 
 Opens a tab in Chromium. In Play the agent is sent to a place that is believed --away steps away,
-or to --goal, and the picture is taken on the way.
+or to --goal, and the picture is taken after --taken steps of the way.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.chromium import PICTURES, missing, served, start_chromium, until
+from benchmarks.chromium import PATIENCE, PICTURES, missing, served, start_chromium, until
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
@@ -29,6 +29,7 @@ def main() -> None:
     parser.add_argument("--height", type=int, default=900, help="pixels (default 900)")
     parser.add_argument("--away", type=float, default=20, help="believed steps (default 20)")
     parser.add_argument("--goal", type=int, nargs=2, metavar=("ROW", "COL"), help="or to this cell")
+    parser.add_argument("--taken", type=int, default=5, help="steps on the way (default 5)")
     parser.add_argument("--seconds", type=float, default=1.0, help="until it is taken (default 1)")
     options = parser.parse_args()
     if reason := missing():
@@ -44,7 +45,7 @@ def main() -> None:
             driver.get(f"{address}/#{options.tab}")
             if options.tab == "play":
                 until(lambda: driver.execute_script(PICTURES))
-                send(driver, options.away, options.goal)
+                send(driver, options.away, options.goal, options.taken)
             time.sleep(options.seconds)
             taken = driver.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})
             options.output.write_bytes(base64.b64decode(taken["data"]))
@@ -53,11 +54,19 @@ def main() -> None:
     print(options.output)
 
 
-def send(driver: Chrome, away: float, goal: list[int] | None) -> None:
-    """Send the agent to a goal, else to the place that is believed nearest to `away` steps away."""
+def send(driver: Chrome, away: float, goal: list[int] | None, taken: int) -> None:
+    """Let the agent take some steps to a goal.
+
+    Args:
+        driver: shows the page.
+        away: it is the place that is believed nearest to so many steps away.
+        goal: or this row and column.
+        taken: steps of the way.
+    """
+    driver.set_script_timeout(PATIENCE)
     driver.execute_async_script(
         """
-        const [away, goal, done] = arguments;
+        const [away, goal, taken, done] = arguments;
         const { Channel } = await import("/static/common.js");
         const { unpack, stepsOf } = await import("/static/play_scene.js");
         let [gamma, sent] = [null, false];
@@ -65,6 +74,10 @@ def send(driver: Chrome, away: float, goal: list[int] | None) -> None:
           onWords: (words) => { gamma = words.world?.gamma ?? gamma; },
           onPicture: async (buffer) => {
             const { words, maps: { best, true: truth } } = await unpack(buffer);
+            if (sent && words.taken === taken) {
+              channel.close();
+              done();
+            }
             if (gamma === null || sent) return;
             sent = true;
             const off = [...best.values].map(
@@ -73,13 +86,15 @@ def send(driver: Chrome, away: float, goal: list[int] | None) -> None:
             const index = off.indexOf(Math.min(...off));
             const [row, col] = goal
               ?? [Math.floor(index / best.cols), (index % best.cols) + words.window];
+            channel.send({ do: "speed", speed: null });
             channel.send({ do: "goal", row, col });
-            setTimeout(() => { channel.close(); done(); }, 100);
+            for (let step = 0; step < taken; step++) channel.send({ do: "step" });
           },
         });
         """,
         away,
         goal,
+        taken,
     )
 
 

@@ -33,6 +33,7 @@ WORLD = {
 def results(tmp_path: Path) -> Path:
     """A run, and beside the results, and linked to from within them, a secret."""
     (tmp_path / "secret.png").write_bytes(SECRET)
+    (tmp_path / "secret.actions").write_bytes(SECRET)
     run = tmp_path / "results" / "world" / "agent" / "seed-0"
     run.mkdir(parents=True)
     (run / "config.json").write_bytes(SECRET)
@@ -87,7 +88,16 @@ def test_no_path_leads_out_of_the_results(results: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["../secret.png", "up/secret.png", "link.png", "/etc/passwd", "pipe.png", "a\0.png"]
+    "name",
+    [
+        "../secret.png",
+        "up/secret.png",
+        "up/secret.actions",
+        "link.png",
+        "/etc/passwd",
+        "pipe.png",
+        "a\0.png",
+    ],
 )
 def test_what_is_outside_is_not_there(results: Path, name: str) -> None:
     answer = asyncio.run(ask(make_app(Results.of(results)), f"/files/{name}"))

@@ -367,6 +367,9 @@ def test_the_way_on_a_true_map_of_a_maze_is_a_shortest_way(seed: int, size: int)
     place = divmod(int(maze.characters[0]), maze.side)
     goals = np.argwhere(~maze.walls.reshape(maze.side, maze.side))
     goal = tuple(int(index) for index in generator.choice(goals))
+    way = way_to(steps, place, goal, by_cells=True)
+    assert tuple(way[0]) == place
+    assert (np.abs(np.diff(way, axis=0)).sum(axis=1) == 1).all(), "around no corner"
     way = way_to(steps, place, goal)
     assert tuple(way[0]) == place
     assert tuple(way[-1]) == goal
@@ -376,12 +379,12 @@ def test_the_way_on_a_true_map_of_a_maze_is_a_shortest_way(seed: int, size: int)
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.integers(0, 2**31))
-def test_the_way_on_any_map_comes_to_an_end(seed: int) -> None:
+@given(st.integers(0, 2**31), st.booleans())
+def test_the_way_on_any_map_comes_to_an_end(seed: int, by_cells: bool) -> None:
     generator = np.random.default_rng(seed)
     steps = generator.integers(0, 5, (6, 8)).astype(float)
     place, goal = ((int(generator.integers(6)), int(generator.integers(8))) for _ in range(2))
-    way = way_to(steps, place, goal)
+    way = way_to(steps, place, goal, by_cells=by_cells)
     assert tuple(way[-1]) == goal
     believed = steps[tuple(way.T)]
     assert (np.diff(believed[tuple(way[0]) == place :]) > 0).all()

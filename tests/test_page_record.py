@@ -22,6 +22,7 @@ from qmap.gridworld.config import GridWorldConfig
 from qmap.page.game import Game, Recorded
 from qmap.train_environment import EnvironmentConfig
 from qmap.train_mario import MarioConfig
+from qmap.utils.errors import UserError
 
 CORRIDOR = str(Path(__file__).parent / "corridor.py")
 LEFT, NOOP, RIGHT = range(3)
@@ -119,6 +120,20 @@ def test_a_world_without_states_says_that_it_makes_no_demonstrations(
     game = play(":stateless")
     assert not game.world_words()["demonstrations"]
     assert recorded(game, [RIGHT], [RIGHT]).actions is None
+
+
+def test_nothing_is_recorded_where_a_link_leads_out_of_the_run(
+    play: Callable[..., Game], tmp_path: Path
+) -> None:
+    game = play()
+    (tmp_path / "elsewhere").mkdir()
+    (game.origin.folder / "played").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match="leads elsewhere"):
+        game.record(True)
+    by_hand(game, RIGHT)
+    game.record(False)
+    assert not game.recorded
+    assert not list((tmp_path / "elsewhere").iterdir())
 
 
 @pytest.mark.parametrize(

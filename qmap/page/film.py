@@ -29,7 +29,7 @@ class Film:
         trained: who plays in it.
 
     Raises:
-        UserError: nothing can be written there.
+        UserError: nothing can be written there, or not within the run.
     """
 
     def __init__(self, folder: Path, envs: Envs, trained: Trained) -> None:
@@ -38,6 +38,8 @@ class Film:
             self.folder.mkdir(exist_ok=True)
         except OSError as error:
             raise cannot("write", self.folder, error) from error
+        if self.folder.is_symlink():
+            raise UserError(f"{self.folder} leads elsewhere; expected a folder of the run's own")
         picture = Picture(
             envs.coords_shape,
             envs.screen().shape,

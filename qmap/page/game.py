@@ -273,7 +273,8 @@ class Game:
                 steps = steps_of(self._q_frames.max(axis=-1), self.trained.gamma)
                 words["left"] = float(steps[goal])
                 words["taken"] = self._going.steps
-                words["way"] = way_to(steps, place, goal).tolist()
+                way = way_to(steps, place, goal, by_cells=self.has_walls)
+                words["way"] = way.tolist()
         if self.shown == VALUES and self.trained.dqn is not None:
             words["values"] = self.trained.dqn.q_values(player.observation)[0].tolist()
         return packed(words, maps, self._envs.screen())

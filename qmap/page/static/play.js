@@ -81,10 +81,18 @@ export function open(section) {
     },
   });
   const end = hand.listen();
+  // Lines are as thick as the canvas is shown large.
+  const sized = new ResizeObserver(() => {
+    if (!view.picture || !view.world) return;
+    scene.draw();
+    if (view.picture.maps.true) truth.draw();
+  });
+  sized.observe(scene.canvas);
   const redraw = () => { if (view.picture) scene.draw(); };
   scene.onChange = redraw;
   return () => {
     end();
+    sized.disconnect();
     channel.close();
     delete section.dataset.pictures;
   };
