@@ -453,6 +453,14 @@ def test_all_that_was_learned_has_a_panel_and_empty_cells_are_passed_over(tmp_pa
     assert believed.is_dashed()
 
 
+def test_a_single_point_can_be_seen_in_the_dashed_line_too(tmp_path: Path) -> None:
+    rows = "steps,believed steps,taken steps\n100,,\n200,20,25\n"
+    make_log(tmp_path, "e/q-map/seed-0", rows, "learning.csv")
+    logs = read_logs(tmp_path)[0]["e"]["learning"]
+    (axis,) = plot.draw_figure("e", "learning", logs, options(window=1)).axes
+    assert [line.get_marker() for line in axis.lines] == ["o", "o"]
+
+
 def test_a_companion_without_its_column_has_a_panel_of_its_own(tmp_path: Path) -> None:
     make_log(tmp_path, "e/a/r", "steps,planned_exploration\n1,1\n9,0.5\n", "exploration.csv")
     logs = read_logs(tmp_path)[0]["e"]["exploration"]

@@ -41,9 +41,12 @@ class RunPainter:
         self.notes = notes
 
     def companion(self, axis: Axes, steps: np.ndarray, values: np.ndarray, label: str) -> None:
-        """Draw the mean of another column, (runs, points), finely dashed."""
+        """Draw the mean of another column, (runs, points), finely dashed; a single point hollow."""
         dashes = {"dashes": (2, 2), "lw": 0.9}
-        axis.plot(steps, curves.mean_of_those_left(values), color=self.look["color"], **dashes)
+        mean = curves.mean_of_those_left(values)
+        point = {"marker": "o" if np.isfinite(mean).sum() == 1 else None, "markersize": 3}
+        style = {"color": self.look["color"], "markerfacecolor": "white", **point, **dashes}
+        axis.plot(steps, mean, **style)
         self.notes[label] = Line2D([], [], color=GRAY, **dashes)
 
     def runs(
