@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,9 +33,15 @@ def page(driver: Chrome, address: str) -> Chrome:
     pictures(driver, 1)
     choose(driver, "#drive", "nothing")
     choose(driver, "#pointer", "go")
+    before = episode(driver)
     browser.find(driver, "#restart").click()
-    browser.until(lambda: "step 0" in words(driver, ".caption"))
+    browser.until(lambda: episode(driver) > before)
     return driver
+
+
+def episode(driver: Chrome) -> int:
+    """The number of the episode that is shown."""
+    return int(re.search(r"episode (\d+)", words(driver, ".caption"))[1])
 
 
 def pictures(driver: Chrome, least: int) -> None:
