@@ -617,3 +617,18 @@ def test_workers_ignore_what_stops_their_owner_and_end_with_it_even_in_a_step() 
     owner.kill()
     owner.wait()
     psutil.wait_procs(workers)
+
+
+def test_a_program_that_forgets_to_close_its_environments_ends_all_the_same() -> None:
+    program = """
+        from test_vector import *
+        if __name__ == "__main__":
+            envs = open_envs(Dice, 2)
+            envs.reset()
+            print("done")
+    """
+    run = [sys.executable, "-c", textwrap.dedent(program)]
+    done = subprocess.run(
+        run, capture_output=True, text=True, timeout=120, cwd=Path(__file__).parent
+    )
+    assert (done.returncode, done.stdout.split()) == (0, ["done"]), done.stderr

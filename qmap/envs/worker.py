@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import multiprocessing
 import os
@@ -209,6 +210,8 @@ class Worker:
         self.number = number
         self.label = label(world, number)
         self.answers = True
+        # Python asks its daemons to end and then waits; this one does not hear that (`STOPPING`).
+        atexit.register(self.kill)
 
     def send(self, method: Callable[..., Any], *arguments: Any) -> None:
         """Ask for a call of a method of `Copy`."""
@@ -250,6 +253,7 @@ class Worker:
         self.answers = False
         self.process.kill()
         self.process.join(5)
+        atexit.unregister(self.kill)
 
     def stop(self) -> None:
         """Ask the process to close its environment and end."""
