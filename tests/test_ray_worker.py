@@ -148,7 +148,7 @@ def test_copies_on_a_cluster_show_what_copies_here_show(cluster: Cluster) -> Non
         (first, steps, again, state), (first_2, steps_2, again_2, state_2) = seen
         for one, other in ((first, first_2), (again, again_2), *zip(steps, steps_2, strict=True)):
             np.testing.assert_equal(other, one)
-        assert state_2 == state
+        np.testing.assert_equal(state_2, state)
     wait_until_none_is_left(cluster)
 
 
