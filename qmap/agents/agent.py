@@ -81,7 +81,6 @@ class Agent:
         self.balance = ExplorationBalance()
         self.step = 0
         self.coords = np.zeros((len(policies), 3), np.int64)
-        self.rooms = np.zeros(len(policies), np.int64)
         self.q_frames: np.ndarray | None = None
 
     @property
@@ -118,7 +117,8 @@ class Agent:
         for env in envs:
             self.policies[env].end_episode(self.coords[env])
         self.replay.start(envs, frames, coords, rooms)
-        self._see_places(envs, coords, rooms)
+        self.coords[envs] = coords
+        self._count_visits(coords, rooms)
 
     def observations(self) -> np.ndarray:
         """What the agent sees now: stacked frames of every environment, uint8."""
@@ -177,23 +177,22 @@ class Agent:
             if self.q_map_in_use:
                 self.balance.adjust(planned)
         self.replay.add(actions, rewards, terminals, frames, coords, rooms)
-        self._see_places(np.arange(len(actions)), coords, rooms)
+        self.coords[:] = coords
+        self._count_visits(coords, rooms)
         self.step += len(actions)
 
-    def _see_places(self, envs: np.ndarray, coords: np.ndarray, rooms: np.ndarray | int) -> None:
-        """Note where the characters of `envs` are now."""
-        self.coords[envs] = coords
-        self.rooms[envs] = rooms
+    def _count_visits(self, coords: np.ndarray, rooms: np.ndarray | int) -> None:
         if self.visits is not None:
-            self.visits.add(self.rooms[envs], coords[:, 0], coords[:, 1])
+            rooms = np.broadcast_to(rooms, len(coords))
+            self.visits.add(rooms, coords[:, 0], coords[:, 1])
 
     def _rarity(self, env: int) -> np.ndarray | None:
         """Return the weights of the cells on a screen as goals, (rows, cols)."""
         if self.visits is None:
             return None
-        counts = self.visits.on_screen(
-            int(self.rooms[env]), int(self.coords[env, 2]), self.q_frames.shape[1:3]
-        )
+        room = int(self.replay.rooms(self.replay.newest())[env])
+        window = int(self.coords[env, 2])
+        counts = self.visits.on_screen(room, window, self.q_frames.shape[1:3])
         return (1.0 + counts) ** -self.settings.goal_rarity
 
     def train(self) -> None:
@@ -265,7 +264,6 @@ class Agent:
         return {
             "step": self.step,
             "coords": self.coords,
-            "rooms": self.rooms,
             **({} if self.visits is None else {"visits": self.visits.rows()}),
             "generators": {
                 name: generator.bit_generator.state for name, generator in self.generators.items()
@@ -281,8 +279,6 @@ class Agent:
         """Continue from what `state` returned."""
         self.step = state["step"]
         self.coords[:] = state["coords"]
-        # Snapshots of before rooms were kept belong to runs that do not ask for them.
-        self.rooms[:] = state.get("rooms", 0)
         if self.visits is not None:
             self.visits.restore(state["visits"])
         for name, generator in self.generators.items():

@@ -173,6 +173,10 @@ class Replay:
         """Slots of the frame that each environment shows now, (n_envs,)."""
         return self._starts + (self._appended - 1) % self.ring
 
+    def rooms(self, slots: np.ndarray) -> np.ndarray:
+        """Rooms in which the frames of `slots` were seen, int32 of the same shape."""
+        return self._rooms[slots]
+
     def observations(self, slots: np.ndarray) -> np.ndarray:
         """Stack the frames that lead up to `slots`: (len(slots), height, width, channels)."""
         offsets = np.minimum(self._offsets, self._ages[slots][:, None])
