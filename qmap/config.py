@@ -116,6 +116,7 @@ class TrainingConfig(GameOptions, QMapOptions):
         "(default: as the network's name says, 1,024 as published)",
         needs=["learns"],
         minimum=1,
+        maximum=2**16,
     )
     # Exploration.
     exploration: str = of_exploration(
