@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import struct
 from collections.abc import Iterator
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -208,6 +209,26 @@ def test_a_video_of_what_was_played_appears_in_the_runs_folder(game: Game, run: 
     game.record(True)
     game.record(False)
     assert len(game.recorded) == 1
+
+
+def test_recordings_of_one_second_and_one_score_are_files_of_their_own(
+    game: Game, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class StoppedClock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> StoppedClock:
+            return cls(2026, 1, 2, 3, 4, 5, tzinfo=tz)
+
+    monkeypatch.setattr("qmap.page.film.datetime", StoppedClock)
+    for _ in range(3):
+        game.record(True)
+        game.held = 0
+        game.step()
+        game.record(False)
+    names = [made.video.name for made in game.recorded]
+    name = "played_2026-01-02_03-04-05_score-0"
+    assert names == [f"{name}.mp4", f"{name}_2.mp4", f"{name}_3.mp4"]
+    assert all(made.video.is_file() for made in game.recorded)
 
 
 def test_another_level_keeps_the_networks_and_one_that_fails_changes_nothing(

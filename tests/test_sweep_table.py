@@ -41,6 +41,13 @@ def test_the_speed_is_that_of_the_last_minute(tmp_path: Path) -> None:
     assert progress.speed == 1.0
 
 
+def test_the_time_before_the_first_step_slows_no_run_down(tmp_path: Path) -> None:
+    progress = Progress()
+    for now, step in ((0.0, 0), (30.0, 100), (40.0, 200)):
+        progress.look(run_with(tmp_path, x=f"steps,y\n{step},0\n"), now=now)
+    assert progress.speed == 10.0
+
+
 def test_a_run_that_went_back_to_its_snapshot_has_no_speed_yet(tmp_path: Path) -> None:
     progress = Progress()
     for now, step in ((0.0, 0), (10.0, 50), (12.0, 40)):
@@ -77,7 +84,7 @@ def test_the_last_whole_row_of_a_long_log_is_found(tmp_path: Path) -> None:
 
 def test_the_table_has_a_line_for_each_run_and_a_heading(tmp_path: Path) -> None:
     running = entry(0, "running")
-    for now, step in ((0.0, 0), (10.0, 50)):
+    for now, step in ((0.0, 10), (8.0, 50)):
         running.progress.look(
             run_with(tmp_path, score=f"steps,undiscounted_return\n{step},7\n"), now
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import datetime
 from pathlib import Path
 
@@ -89,6 +90,8 @@ class Film:
         """
         score = f"score-{episode.undiscounted_return:g}"
         name = f"played_{datetime.now():%Y-%m-%d_%H-%M-%S}_{score}"
+        names = itertools.chain([name], (f"{name}_{number}" for number in itertools.count(2)))
+        name = next(name for name in names if not (self.folder / f"{name}.mp4").exists())
         self._video.end(name if self._steps else None)
         self._recorder.close()
         if self._problems:

@@ -53,6 +53,8 @@ class Progress:
         if step < self.step:
             self.rest()  # it goes on from its last snapshot
         self.step = step
+        if not step:
+            return  # it is still starting, which says nothing about its speed
         self._seen.append((now, step))
         while now - self._seen[0][0] > SPAN and len(self._seen) > 2:
             self._seen.popleft()
@@ -63,7 +65,7 @@ class Progress:
 
     @property
     def speed(self) -> float | None:
-        """Steps per second over the last minute."""
+        """Steps per second over the last minute, without the time before the first step."""
         if len(self._seen) < 2:
             return None
         (before, first), (now, last) = self._seen[0], self._seen[-1]
