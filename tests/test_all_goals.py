@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from qmap.agents.published import GRID_WORLD, q_frames_maker
+from qmap.agents.published import ANY_SIZE, GRID_WORLD, q_frames_maker
 from qmap.all_goals import hindsight, mixed, own_goals, random_goals
 from qmap.all_goals.all_goals import AllGoals, transitions
 from qmap.all_goals.evaluation import area_under_curve, evaluate, follow, table, true_q_frames
@@ -260,8 +260,9 @@ def test_every_network_has_a_cell_for_each_pixel(model: str, small_start: bool) 
     np.testing.assert_array_equal(advantages.argmax(axis=-1), frames.argmax(axis=-1))
 
 
-def test_the_network_of_any_size_takes_another_size_and_sees_the_same_there() -> None:
-    network = q_frames_maker("any-size", (16, 16, 3), 4, small_start=False)()
+@pytest.mark.parametrize("model", ANY_SIZE)
+def test_a_network_of_any_size_takes_another_size_and_sees_the_same_there(model: str) -> None:
+    network = q_frames_maker(model, (16, 16, 3), 4, small_start=False)()
     observation = np.random.default_rng(0).integers(0, 256, (1, 96, 96, 3), np.uint8)
     large = network(observation).numpy()
     assert large.shape == (1, 96, 96, 4)

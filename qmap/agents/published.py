@@ -53,8 +53,10 @@ DQN: dict[str, dict[str, Any]] = {
     "nature": {"encoder": [(32, 8, 4), (64, 4, 2), (64, 3, 1)], "hidden": [512]},
 }
 GAMES = ("convdeconv", "skip")
-ANY_SIZE = "any-size"
-GRID_WORLD = ("convdeconv1", "convdeconv2", "convdeconv3", "skip1", ANY_SIZE, *DENSE)
+# Those without dense layers, which take observations of any size.
+VALUE_ITERATION = "value-iteration"
+ANY_SIZE = ("any-size", VALUE_ITERATION)
+GRID_WORLD = ("convdeconv1", "convdeconv2", "convdeconv3", "skip1", *ANY_SIZE, *DENSE)
 
 
 def q_frames_maker(
@@ -66,15 +68,19 @@ def q_frames_maker(
 ) -> Callable[[], keras.Model]:
     """Return a function that makes the Q-frame network `name` of `GAMES` or `GRID_WORLD`.
 
-    The Q-frames of dense ones, and of the one of any size, have a cell for each pixel of the
+    The Q-frames of dense ones, and of those of any size, have a cell for each pixel of the
     observation. `hidden` is the number of units of each hidden dense layer, if not as the name
     says. See the classes for the options.
     """
     from qmap.agents.any_size import AnySizeQFrames
     from qmap.agents.networks import ConvQFrames, DenseQFrames
+    from qmap.agents.value_iteration import ValueIterationQFrames
 
-    if name == ANY_SIZE:
+    if name == "any-size":
         return lambda: AnySizeQFrames(observation_shape, n_actions, **options)
+    if name == VALUE_ITERATION:
+        options.pop("layer_norm", None)  # there is no layer to normalize
+        return lambda: ValueIterationQFrames(observation_shape, n_actions, **options)
     if name in CONVOLUTIONAL:
         options |= _with_hidden(CONVOLUTIONAL[name], hidden)
         return lambda: ConvQFrames(observation_shape, n_actions, **options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from qmap.agents.published import ANY_SIZE, GRID_WORLD
+from qmap.agents.published import ANY_SIZE, GRID_WORLD, VALUE_ITERATION
 from qmap.all_goals.learners import ALL_GOALS, LEARNERS, check_learner
 from qmap.all_goals.worlds import (
     Draw,
@@ -38,7 +38,7 @@ class AllGoalsConfig(QLearningOptions):
     learner: str = of_learning(ALL_GOALS, "how goals are learned", choices=LEARNERS)
     steps: int = of_learning(1_000_000, "transitions to learn from", minimum=1)
     # Q-map.
-    model: str = of_q_map(ANY_SIZE, "the network", choices=GRID_WORLD)
+    model: str = of_q_map("any-size", "the network", choices=GRID_WORLD)
     small_start: bool = of_q_map(True, "start with Q-values as large as Glorot's weights make them")
     lr: float = of_q_map(2e-3, "learning rate at first (published 0.0001)", above=0)
     last_lr: float | None = of_q_map(
@@ -111,17 +111,17 @@ class AllGoalsConfig(QLearningOptions):
         self.check_world(self.size)
         if self.test_size:
             self.check_world(self.test_size)
-            if self.model != ANY_SIZE and screen_size(self.test_size) != self.side:
+            if self.model not in ANY_SIZE and screen_size(self.test_size) != self.side:
                 test_side = screen_size(self.test_size)
                 raise UserError(
                     f"--test-size {self.test_size} takes a screen of {test_side} x {test_side}, "
                     f"and --model {self.model} sees {self.side} x {self.side}; expected --model "
-                    f"{ANY_SIZE}, or none"
+                    f"{' or '.join(ANY_SIZE)}, or none"
                 )
 
     def second_size(self, usual: int) -> int | None:
         """Return the size of the second test set, None for none: as asked for, else the usual."""
-        fits = self.model == ANY_SIZE or screen_size(usual) == self.side
+        fits = self.model in ANY_SIZE or screen_size(usual) == self.side
         return self.test_size or (usual if fits and usual > self.size else None)
 
 
@@ -129,6 +129,7 @@ class AllGoalsConfig(QLearningOptions):
 class MazeConfig(AllGoalsConfig):
     """Everything the training in mazes can be told."""
 
+    model: str = of_q_map(VALUE_ITERATION, "the network", choices=GRID_WORLD)
     size: int = of_learning(15, "rows and columns of a maze, odd, 5 to 63")
     open_walls: float = of_learning(0.1, "share of inner walls taken away", minimum=0, maximum=1)
     test_worlds: int = of_run(
@@ -175,11 +176,11 @@ class SokobanConfig(AllGoalsConfig):
         super().check()
         if self.boards is not None:
             boards = read_boards(self.boards)
-            if self.model != ANY_SIZE and boards.side > self.side:
+            if self.model not in ANY_SIZE and boards.side > self.side:
                 raise UserError(
                     f"{self.boards} has boards of up to {boards.side} x {boards.side} cells, and "
                     f"--model {self.model} sees {self.side} x {self.side}; expected smaller ones, "
-                    f"a larger --size, or --model {ANY_SIZE}"
+                    f"a larger --size, or --model {' or '.join(ANY_SIZE)}"
                 )
 
     @property
@@ -201,7 +202,7 @@ class SokobanConfig(AllGoalsConfig):
         if (size := self.second_size(self.size if many else LARGEST)) is not None:
             sets.append(board_test_set(size, self.boxes, self.goals, self.test_worlds // 5))
         if self.boards is not None:
-            side = self.side if self.model != ANY_SIZE else None
+            side = self.side if self.model not in ANY_SIZE else None
             given, left_out = given_test_set("given", read_boards(self.boards, self.goals, side))
             if left_out:
                 say(f"{left_out} of the boards in {self.boards} take too long to search: left out")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from qmap.agents.published import GRID_WORLD
+from qmap.agents.published import GRID_WORLD, VALUE_ITERATION
 from qmap.envs.gridworld_level import load_level
 from qmap.run_options import QMapOptions, of_learning, of_q_map, of_run
 from qmap.utils.errors import UserError
@@ -23,7 +23,7 @@ class GridWorldConfig(QMapOptions):
     # Q-map. Transitions are drawn uniformly: free cells, then actions.
     model: str = of_q_map("convdeconv1", "the network", choices=GRID_WORLD)
     dueling: bool = of_q_map(True, "no dueling: a decoder for the actions alone")
-    norm: bool = of_q_map(True, "no layer normalization")
+    norm: bool = of_q_map(True, "no layer normalization", needs=["normalizes"])
     lr: float = of_q_map(1e-4, "learning rate", above=0)
     clip: float = of_q_map(1000.0, "norm to which each gradient is clipped", above=0)
     batch: int = of_q_map(32, "transitions in an update", minimum=1)
@@ -47,6 +47,11 @@ class GridWorldConfig(QMapOptions):
     def copies(self) -> bool:
         """Whether the target network is a copy of the online one, made now and then."""
         return self.soft_target == 0
+
+    @property
+    def normalizes(self) -> bool:
+        """Whether the network has layers to normalize."""
+        return self.model != VALUE_ITERATION
 
     @property
     def updates(self) -> int:
