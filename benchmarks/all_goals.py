@@ -3,9 +3,10 @@
 `--part learning` trains every learner with every seed on fresh mazes, for as many seconds each, and
 looks now and then at mazes that are never trained on. All have the same encoder and optimizer and,
 seed by seed, the same transitions in the same order, so that they can be compared at equal numbers
-of transitions as well as at equal time. A run that is in the table is not repeated. `--part cost`
-measures an update by the number of goals, `--part worlds` the sampling and the truth of mazes.
-Seconds are those of the processor, all cores together, so that other programs do not count.
+of transitions as well as at equal time; one more learns all goals with the published settings. A
+run that is in the table is not repeated. `--part cost` measures an update by the number of goals,
+`--part worlds` the sampling and the truth of mazes. Seconds are those of the processor, all cores
+together, so that other programs do not count.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ from qmap.utils.command_line import option, parse, run
 from qmap.utils.curves import student_interval
 from qmap.utils.files import atomic_file
 
-BATCH, GAMMA, LEARNING_RATE, SOFT = 32, 0.9, 1e-3, 0.01
+BATCH, GAMMA = 32, 0.9
+PUBLISHED = "all-goals-published"
+COMPARED = (*LEARNERS, PUBLISHED)
 SIZES = (7, 15, 31, 63)
 PAIRS = 256  # of a step and a goal: what relabelling is measured on
 COLUMNS = ("model", "size", "learner", "seed", "transitions", "seconds", "error", "arrived")
@@ -37,11 +40,33 @@ PARTS = ("learning", "cost", "worlds")
 
 
 @dataclass(frozen=True)
+class Settings:
+    """How an update learns, but for which goals.
+
+    Attributes:
+        learning_rate: Adam's.
+        double_order: of double Q-learning.
+        small_start: whether Q-values start a tenth as large.
+        soft_target: how far the target network moves after each update; 0 for copies.
+        copy_every: updates between copies.
+    """
+
+    learning_rate: float = 1e-3
+    double_order: str = "usual"
+    small_start: bool = True
+    soft_target: float = 0.01
+    copy_every: int = 1000
+
+
+AS_PUBLISHED = Settings(1e-4, "reference", small_start=False, soft_target=0)
+
+
+@dataclass(frozen=True)
 class Options:
     """What is measured."""
 
     part: list[str] = option(list(PARTS), "what to measure", nargs="+", choices=PARTS)
-    learners: list[str] = option(list(LEARNERS), "who learns", nargs="+", choices=LEARNERS)
+    learners: list[str] = option(list(COMPARED), "who learns", nargs="+", choices=COMPARED)
     model: str = option("convdeconv1", "network, or its encoder", choices=MODELS_OF_ONE_GOAL)
     size: int = option(15, "size of the mazes", minimum=5)
     seeds: int = option(3, "seeds of each learner", minimum=1)
@@ -93,10 +118,11 @@ def looks(options: Options, learner: str, seed: int) -> Iterator[tuple[float, ..
     test_set = maze_test_set(options.size, 0.1, 500).first(options.mazes)
     transitions, choices = (streams.generator(seed, name) for name in ("transitions", "sampling"))
     draw_worlds = draw_mazes(options.size, 0.1)
+    settings = settings_of(learner)
     # The first update compiles; it is taken back.
     weights, other = made.weights(), streams.generator(seed, "benchmark")
     made.learn(sample(draw_worlds, other, BATCH), other)
-    made.update_target(SOFT)
+    made.update_target(settings.soft_target or 1.0)
     made.restore_weights(weights)
     updates, seconds = 0, 0.0
     for look in range(options.looks + 1):
@@ -104,9 +130,12 @@ def looks(options: Options, learner: str, seed: int) -> Iterator[tuple[float, ..
         while seconds < until:
             start = time.process_time()
             made.learn(sample(draw_worlds, transitions, BATCH), choices)
-            made.update_target(SOFT)
-            seconds += time.process_time() - start
             updates += 1
+            if settings.soft_target:
+                made.update_target(settings.soft_target)
+            elif updates % settings.copy_every == 0:
+                made.update_target()
+            seconds += time.process_time() - start
         found = evaluate(made, test_set, GAMMA)
         row = (updates * BATCH, seconds, found.mean_squared_error, found.bands[0].arrived)
         print(f"{learner}, seed {seed}: {row[0]:,} in {seconds:.0f} s: {row[2]:.4f} {row[3]:.1%}")
@@ -121,7 +150,7 @@ def print_learning(options: Options) -> None:
     print(f"\nmazes of {options.size} x {options.size}, {options.model}, never seen; mean of the")
     print("seeds, with two or more its interval of 95 percent: error, arrived within 15 steps")
     print(
-        f"{'':14} {f'at {equal:,} transitions':34} {f'at {options.seconds} seconds':34} updates/s"
+        f"{'':19} {f'at {equal:,} transitions':34} {f'at {options.seconds} seconds':34} updates/s"
     )
     arrived = {}
     for learner in options.learners:
@@ -131,9 +160,10 @@ def print_learning(options: Options) -> None:
         at_equal = [at(each, "transitions", equal) for each in runs]
         at_end = [at(each, "seconds", options.seconds) for each in runs]
         columns = "".join(f" {shown(values):34}" for values in (at_equal, at_end))
-        print(f"{learner:14}{columns} {np.mean(rates):.2f}")
+        print(f"{learner:19}{columns} {np.mean(rates):.2f}")
         arrived[learner] = np.mean([end[1] for end in at_end])
-    others = {name: share for name, share in arrived.items() if name != ALL_GOALS}
+    ours = (ALL_GOALS, PUBLISHED)
+    others = {name: share for name, share in arrived.items() if name not in ours}
     if others and ALL_GOALS in arrived:
         best = max(others, key=others.get)
         print(spared(table, best))
@@ -271,20 +301,26 @@ def draw(options: Options) -> None:
         figure.savefig(file, format="png", dpi=110)
 
 
+def settings_of(learner: str) -> Settings:
+    """Return the settings of a learner: all have the same, but for the published ones."""
+    return AS_PUBLISHED if learner == PUBLISHED else Settings()
+
+
 def _learner(learner: str, model: str, size: int):  # noqa: ANN202
     from qmap.all_goals.learners import make_learner
     from qmap.envs.walks import ACTION_NAMES, screen_size
 
+    settings = settings_of(learner)
     return make_learner(
-        learner,
+        ALL_GOALS if learner == PUBLISHED else learner,
         model,
         (screen_size(size), screen_size(size), 3),
         len(ACTION_NAMES),
-        small_start=True,
-        learning_rate=LEARNING_RATE,
+        small_start=settings.small_start,
+        learning_rate=settings.learning_rate,
         gamma=GAMMA,
         clip_norm=1000.0,
-        double_order="usual",
+        double_order=settings.double_order,
     )
 
 

@@ -46,13 +46,14 @@ def test_a_run_that_is_in_the_table_is_not_repeated(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     results, picture = tmp_path / "runs.csv", tmp_path / "picture.png"
-    options = ["--part", "learning", "--learners", "all-goals", "--model", "convdeconv3"]
+    learners = ["all-goals", "all-goals-published"]
+    options = ["--part", "learning", "--learners", *learners, "--model", "convdeconv3"]
     options += ["--size", "5", "--seeds", "1", "--seconds", "1", "--looks", "1", "--mazes", "1"]
     options += ["--results", str(results), "--costs", str(tmp_path / "none.csv")]
     all_goals.main(options)
     written = results.read_text()
     assert written.splitlines()[0] == ",".join(COLUMNS)
-    assert len(written.splitlines()) == 3
+    assert len(written.splitlines()) == 5
     assert "all-goals, seed 0" in capsys.readouterr().out
     all_goals.main([*options, "--picture", str(picture)])
     assert results.read_text() == written

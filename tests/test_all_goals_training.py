@@ -187,7 +187,7 @@ def test_the_defaults_are_the_tuned_ones_and_the_published_ones_can_be_asked_for
             "--test-size 21 takes a screen of 24 x 24, and --model skip1 sees 16 x 16",
         ),
         (train_maze.main, ["--test-size", "16"], "the size of a maze is 16"),
-        (train_maze.main, ["--learner", "mixed"], "--learner mixed has no model any-size"),
+        (train_maze.main, ["--learner", "mixed"], "--learner mixed has no model value-iteration"),
         (train_sokoban.main, ["--size", "6"], "the size of a Sokoban board is 6"),
         (train_sokoban.main, ["--boxes", "5"], "there are 5 boxes, expected 1 to 4"),
         (train_sokoban.main, ["--boards", "nowhere"], "cannot read boards from nowhere"),

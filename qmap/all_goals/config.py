@@ -38,7 +38,7 @@ class AllGoalsConfig(QLearningOptions):
     learner: str = of_learning(ALL_GOALS, "how goals are learned", choices=LEARNERS)
     steps: int = of_learning(1_000_000, "transitions to learn from", minimum=1)
     # Q-map.
-    model: str = of_q_map("any-size", "the network", choices=GRID_WORLD)
+    model: str = of_q_map(VALUE_ITERATION, "the network", choices=GRID_WORLD)
     small_start: bool = of_q_map(True, "start with Q-values as large as Glorot's weights make them")
     lr: float = of_q_map(2e-3, "learning rate at first (published 0.0001)", above=0)
     last_lr: float | None = of_q_map(
@@ -62,7 +62,7 @@ class AllGoalsConfig(QLearningOptions):
         minimum=1,
     )
     soft_target: float = of_q_map(
-        0.01,
+        0.04,
         "move the target network by this share towards the online one after each update; 0 makes "
         "copies instead, as published",
         needs=["double"],
@@ -129,7 +129,6 @@ class AllGoalsConfig(QLearningOptions):
 class MazeConfig(AllGoalsConfig):
     """Everything the training in mazes can be told."""
 
-    model: str = of_q_map(VALUE_ITERATION, "the network", choices=GRID_WORLD)
     size: int = of_learning(15, "rows and columns of a maze, odd, 5 to 63")
     open_walls: float = of_learning(0.1, "share of inner walls taken away", minimum=0, maximum=1)
     test_worlds: int = of_run(
