@@ -150,7 +150,7 @@ def print_learning(options: Options) -> None:
     print(f"\nmazes of {options.size} x {options.size}, {options.model}, never seen; mean of the")
     print("seeds, with two or more its interval of 95 percent: error, arrived within 15 steps")
     print(
-        f"{'':19} {f'at {equal:,} transitions':34} {f'at {options.seconds} seconds':34} updates/s"
+        f"{'':19} {f'at {equal:,} transitions':44} {f'at {options.seconds} seconds':44} updates/s"
     )
     arrived = {}
     for learner in options.learners:
@@ -159,7 +159,7 @@ def print_learning(options: Options) -> None:
         # Who is too slow for as many transitions has no value there.
         at_equal = [at(each, "transitions", equal) for each in runs]
         at_end = [at(each, "seconds", options.seconds) for each in runs]
-        columns = "".join(f" {shown(values):34}" for values in (at_equal, at_end))
+        columns = "".join(f" {shown(values):44}" for values in (at_equal, at_end))
         print(f"{learner:19}{columns} {np.mean(rates):.2f}")
         arrived[learner] = np.mean([end[1] for end in at_end])
     ours = (ALL_GOALS, PUBLISHED)
@@ -278,7 +278,7 @@ def draw(options: Options) -> None:
     """Draw the curves of the learners and the cost of an update by the number of goals."""
     has_costs = Path(options.costs).is_file()
     panels = 3 if has_costs else 2
-    figure = Figure(figsize=(4.4 * panels, 4), layout="constrained")
+    figure = Figure(figsize=(4.4 * panels, 4.3), layout="constrained")
     by_samples, by_time, *by_goals = figure.subplots(1, panels)
     table = rows_of(read_table(Path(options.results), COLUMNS), model=options.model)
     table = rows_of(table, size=options.size)
@@ -290,7 +290,7 @@ def draw(options: Options) -> None:
                 axes.plot(each[column], each["arrived"], **style)
     by_samples.set(xlabel="transitions", ylabel="arrived at goals within 15 steps")
     by_time.set(xlabel="processor seconds of training")
-    by_time.legend(frameon=False)
+    figure.legend(*by_time.get_legend_handles_labels(), loc="outside lower center", ncols=7)
     if has_costs:
         costs = pd.read_csv(options.costs)
         for name in ("all at once", "relabelling"):
