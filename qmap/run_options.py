@@ -31,6 +31,7 @@ WITHOUT = {
     "uses_targets": "no target network in use",
     "prioritizes": "--alpha 0",
     "copies": "--soft-target",
+    "normalizes": "--model value-iteration",
     "is_retro": "an --env that is not retro:GAME",
     "anneals": "a schedule of exploration that has no phases",
     "decays": "a schedule of exploration that is not geometric",

@@ -247,6 +247,10 @@ def test_options_that_do_nothing_are_named_a_line_each(
             "--target 5 --soft-target 0.1 --no-double",
             "--target, --soft-target do nothing with --no-double",
         ),
+        (
+            "--model value-iteration --no-norm",
+            "--no-norm does nothing with --model value-iteration",
+        ),
     ],
 )
 def test_the_grid_world_names_them_too(
