@@ -168,11 +168,19 @@ class TrainingConfig(GameOptions, QMapOptions):
     )
     goal_rarity: float = of_exploration(
         0.0,
-        "draw goals with weights of (1 + visits to the cell) ** -POWER; 0 draws them evenly",
+        "draw goals with weights of (1 + steps spent in a cell, or in vain on the way to it) ** "
+        "-POWER; 0 draws them evenly",
         needs=["qmap"],
         minimum=0,
         maximum=100,
         metavar="POWER",
+    )
+    goal_margin: int = of_exploration(
+        0,
+        "a goal is reached at most N rows and columns away from it",
+        needs=["qmap"],
+        minimum=0,
+        maximum=100,
     )
     # Exploration without a DQN and a Q-map: what these have to be better than.
     repeat: list[int] = of_exploration(

@@ -8,7 +8,7 @@ import numpy as np
 
 from qmap.agents.agent import Agent
 from qmap.agents.dqn import DQNLearner
-from qmap.agents.exploration import GoalPolicy, Policy
+from qmap.agents.exploration import GoalCounts, GoalPolicy, Policy
 from qmap.agents.means import Means
 from qmap.agents.priorities import Priorities
 from qmap.agents.published import dqn_maker, q_frames_maker
@@ -21,7 +21,6 @@ from qmap.experiment import Experiment
 from qmap.utils import streams
 from qmap.utils.errors import UserError
 from qmap.utils.memory import check_slots
-from qmap.utils.visits import Visits
 
 
 def make_agent_for(config: TrainingConfig, experiment: Experiment, envs: Envs) -> Agent:
@@ -108,6 +107,7 @@ def make_agent(
     )
 
     acting, means = streams.generator(config.seed, "acting"), Means()
+    goal_counts = GoalCounts(config.goal_rarity) if config.qmap and config.goal_rarity else None
     policies = baselines or [
         GoalPolicy(
             coords_shape,
@@ -119,6 +119,8 @@ def make_agent(
             timer_bonus=config.timer_bonus,
             generator=acting,
             means=means,
+            margin=config.goal_margin,
+            counts=goal_counts,
         )
         for _ in range(config.envs)
     ]
@@ -131,7 +133,7 @@ def make_agent(
         acting=acting,
         sampling=streams.generator(config.seed, "sampling"),
         means=means,
-        visits=Visits() if config.qmap and config.goal_rarity else None,
+        goal_counts=goal_counts,
     )
 
 

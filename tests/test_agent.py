@@ -9,7 +9,7 @@ import pytest
 
 from qmap.agents.agent import Agent
 from qmap.agents.dqn import DQNLearner
-from qmap.agents.exploration import GoalPolicy, Kind, Needs
+from qmap.agents.exploration import GoalCounts, GoalPolicy, Kind, Needs
 from qmap.agents.learner import Update
 from qmap.agents.means import Means
 from qmap.agents.networks import ConvDQN, ConvQFrames
@@ -18,7 +18,6 @@ from qmap.agents.replay import Transitions
 from qmap.config import TrainingConfig
 from qmap.make_agent import make_replay
 from qmap.utils import checkpoint
-from qmap.utils.visits import Visits
 
 FRAME_SHAPE, COORDS_SHAPE, N_ACTIONS = (8, 8, 1), (4, 4), 3
 OBSERVATION_SHAPE = (8, 8, 3)
@@ -116,6 +115,7 @@ def agent_with(
     config = TrainingConfig(**{**settings, **changes}, envs=n_envs, seed=seed)
     learners = [learner.name for learner in (q_map, dqn) if learner is not None]
     acting, means = np.random.default_rng(seed), Means()
+    goal_counts = GoalCounts(config.goal_rarity) if config.goal_rarity else None
     policies = [
         GoalPolicy(
             COORDS_SHAPE,
@@ -127,6 +127,7 @@ def agent_with(
             timer_bonus=config.timer_bonus,
             generator=acting,
             means=means,
+            counts=goal_counts,
         )
         for _ in range(n_envs)
     ]
@@ -139,7 +140,7 @@ def agent_with(
         acting=acting,
         sampling=np.random.default_rng(seed + 1),
         means=means,
-        visits=Visits() if config.goal_rarity else None,
+        goal_counts=goal_counts,
     )
     for learner in (q_map, dqn):
         if isinstance(learner, FakeLearner):
@@ -194,22 +195,19 @@ def test_training_and_copies_come_as_often_as_they_should(n_envs: int, train_eve
     assert agent.step == 240
 
 
-def test_goals_are_drawn_by_the_rarity_of_visits_to_their_room() -> None:
+def test_steps_are_counted_where_the_characters_are_and_policies_are_told_their_rooms() -> None:
     agent = agent_with(FakeLearner("q_map"), n_envs=2, goal_rarity=1.0)
     frames = np.zeros((2, *FRAME_SHAPE), np.uint8)
-    coords = np.array([(1, 5, 3), (0, 0, 0)])  # the first window begins at column 3
+    coords = np.array([(1, 5, 3), (0, 0, 0)])
     agent.start(np.arange(2), frames, coords, np.array([7, 0]))
     for _ in range(2):
         agent.observe(np.zeros(2, int), np.zeros(2), np.zeros(2, bool), frames, coords, [7, 0])
-    agent.step = 100  # goals are in use
-    given = []
+    assert agent.goal_counts.visits.rows().tolist() == [[0, 0, 0, 3], [7, 1, 5, 3]]
+    rooms = []
     for policy in agent.policies:
-        policy.act = lambda q_frames, greedy, weights: given.append(weights) or 0
-        policy.plan = lambda coords, **_: Needs(True, False, goal_weights=True)
+        policy.plan = lambda coords, room, **_: rooms.append(room) or Needs(False, False)
     agent.act()
-    expected = np.ones((2, *COORDS_SHAPE))
-    expected[0, 1, 2] = expected[1, 0, 0] = 1 / 4  # seen three times each
-    np.testing.assert_array_equal(given, expected)
+    assert rooms == [7, 0]
 
 
 def test_visits_are_counted_only_where_goals_are_drawn_by_them_and_go_on_after_a_resume() -> None:

@@ -174,7 +174,7 @@ def test_the_longest_runs_are_started_first(
 def test_ctrl_c_lets_runs_save_themselves_and_the_same_command_goes_on(tmp_path: Path) -> None:
     sweep = Sweep(tmp_path, "seeds = 3\n[options]\nsteps = 300\npace = 0.02\n")
     driver = sweep.start("--jobs", "2")
-    wait_until(lambda: any(sweep.results.rglob("snapshot")))
+    wait_until(lambda: any(sweep.results.rglob("seed-0_*/snapshot")))
     driver.send_signal(signal.SIGINT)
     _, said = driver.communicate(timeout=60)
     assert driver.returncode == 130

@@ -46,6 +46,13 @@ def test_counts_agree_with_a_plain_counter(steps: list[list[tuple[int, int, int]
     np.testing.assert_array_equal(resumed.rows(), rows)
 
 
+def test_a_place_can_be_counted_many_times_at_once() -> None:
+    visits = Visits()
+    for times in (1, 5):
+        visits.add(np.zeros(2, int), np.array([2, 3]), np.array([4, 4]), times)
+    assert visits.rows().tolist() == [[0, 2, 4, 6], [0, 3, 4, 6]]
+
+
 def test_the_counts_of_a_screen_are_those_of_its_room_from_its_window_on() -> None:
     visits = Visits()
     visits.add([1, 1, 1, 2, 1], [0, 0, 2, 0, 0], [-1, -1, 1, -1, 9])

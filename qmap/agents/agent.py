@@ -10,7 +10,7 @@ import numpy as np
 
 from qmap.agents.acting import OnlineNetworks
 from qmap.agents.dqn import DQNLearner
-from qmap.agents.exploration import ExplorationBalance, Policy
+from qmap.agents.exploration import ExplorationBalance, GoalCounts, Policy
 from qmap.agents.learner import FOLLOW_EVERY, followed
 from qmap.agents.means import Means
 from qmap.agents.q_map import QMapLearner
@@ -18,7 +18,6 @@ from qmap.agents.replay import Replay
 from qmap.agents.schedules import crossings, linear, planned_exploration
 from qmap.agents.sight import sees
 from qmap.agents.together import together
-from qmap.utils.visits import Visits
 
 if TYPE_CHECKING:
     from qmap.config import TrainingConfig
@@ -42,8 +41,8 @@ class Agent:
         acting: source of random numbers of the policies.
         sampling: source of random numbers of the replay.
         means: takes what updates find out: losses, errors and the best Q-values.
-        visits: counts the cells that the characters are in, for goals that are drawn by their
-            rarity; None draws them evenly.
+        goal_counts: what the policies draw goals by, told where the characters are; None if they
+            draw evenly.
 
     Attributes:
         growth_bytes: by which `weights` may grow: networks do not.
@@ -66,7 +65,7 @@ class Agent:
         acting: np.random.Generator,
         sampling: np.random.Generator,
         means: Means,
-        visits: Visits | None = None,
+        goal_counts: GoalCounts | None = None,
     ) -> None:
         self.settings = settings
         self.replay = replay
@@ -75,7 +74,7 @@ class Agent:
         self.dqn = dqn
         self.generators = {"acting": acting, "sampling": sampling}
         self.means = means
-        self.visits = visits
+        self.goal_counts = goal_counts
         self.learners = [learner for learner in (dqn, q_map) if learner is not None]
         self.networks = OnlineNetworks(q_map, dqn)
         self.balance = ExplorationBalance()
@@ -137,8 +136,11 @@ class Agent:
                 goal_proba=self.balance.goal_proba,
                 use_q_map=self.q_map_in_use,
                 use_dqn=self.dqn is not None,
+                room=int(room),
             )
-            for policy, coords in zip(self.policies, self.coords, strict=True)
+            for policy, coords, room in zip(
+                self.policies, self.coords, self.replay.rooms(self.replay.newest()), strict=True
+            )
         ]
         needs_q_frames = any(need.q_frames for need in needs)
         needs_greedy = any(need.greedy_action for need in needs)
@@ -155,7 +157,6 @@ class Agent:
                 policy.act(
                     self.q_frames[env] if need.q_frames else None,
                     int(greedy[env]) if need.greedy_action else None,
-                    self._rarity(env) if need.goal_weights else None,
                 )
                 for env, (policy, need) in enumerate(zip(self.policies, needs, strict=True))
             ]
@@ -182,18 +183,8 @@ class Agent:
         self.step += len(actions)
 
     def _count_visits(self, coords: np.ndarray, rooms: np.ndarray | int) -> None:
-        if self.visits is not None:
-            rooms = np.broadcast_to(rooms, len(coords))
-            self.visits.add(rooms, coords[:, 0], coords[:, 1])
-
-    def _rarity(self, env: int) -> np.ndarray | None:
-        """Return the weights of the cells on a screen as goals, (rows, cols)."""
-        if self.visits is None:
-            return None
-        room = int(self.replay.rooms(self.replay.newest())[env])
-        window = int(self.coords[env, 2])
-        counts = self.visits.on_screen(room, window, self.q_frames.shape[1:3])
-        return (1.0 + counts) ** -self.settings.goal_rarity
+        if self.goal_counts is not None:
+            self.goal_counts.visited(np.broadcast_to(rooms, len(coords)), coords)
 
     def train(self) -> None:
         """Train and copy to the target networks as often as the last `observe` makes due.
@@ -264,7 +255,7 @@ class Agent:
         return {
             "step": self.step,
             "coords": self.coords,
-            **({} if self.visits is None else {"visits": self.visits.rows()}),
+            **({} if self.goal_counts is None else {"visits": self.goal_counts.visits.rows()}),
             "generators": {
                 name: generator.bit_generator.state for name, generator in self.generators.items()
             },
@@ -279,8 +270,8 @@ class Agent:
         """Continue from what `state` returned."""
         self.step = state["step"]
         self.coords[:] = state["coords"]
-        if self.visits is not None:
-            self.visits.restore(state["visits"])
+        if self.goal_counts is not None:
+            self.goal_counts.visits.restore(state["visits"])
         for name, generator in self.generators.items():
             generator.bit_generator.state = state["generators"][name]
         self.means.restore(state["means"])

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from qmap.agents.means import Means
+from qmap.utils.visits import Visits
 
 
 class Kind(Enum):
@@ -29,7 +30,6 @@ class Needs(NamedTuple):
 
     q_frames: bool
     greedy_action: bool
-    goal_weights: bool = False
 
 
 class Goal(NamedTuple):
@@ -58,15 +58,11 @@ class Policy(Protocol):
         goal_proba: float,
         use_q_map: bool,
         use_dqn: bool,
+        room: int = 0,
     ) -> Needs:
         """Decide what kind of step comes next, and tell which Q-values that needs."""
 
-    def act(
-        self,
-        q_frames: np.ndarray | None,
-        greedy_action: int | None,
-        goal_weights: np.ndarray | None = None,
-    ) -> int:
+    def act(self, q_frames: np.ndarray | None, greedy_action: int | None) -> int:
         """Return the action of the step, given what `plan` needs."""
 
     def end_episode(self, coords: np.ndarray) -> None:
@@ -77,6 +73,48 @@ class Policy(Protocol):
 
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from what `state` returned."""
+
+
+class GoalCounts:
+    """How many steps each cell has had, for goals that are drawn where those were few.
+
+    A cell has the steps in which the character was there, and those that went towards it as a goal
+    that was not reached in the end: what is believed to be near and cannot be reached would be
+    rare for ever.
+
+    Args:
+        power: the probability of a cell is proportional to (1 + steps) ** -power.
+
+    Attributes:
+        visits: the counts.
+    """
+
+    def __init__(self, power: float) -> None:
+        self.power = power
+        self.visits = Visits()
+
+    def visited(self, rooms: np.ndarray, coords: np.ndarray) -> None:
+        """Count a step each where characters are: rooms (n,) and `coords` (n, 3)."""
+        self.visits.add(rooms, coords[:, 0], coords[:, 1])
+
+    def missed(self, room: int, goal: Goal, steps: int) -> None:
+        """Count the steps that went towards a goal that was not reached."""
+        self.visits.add(room, goal.row, goal.col, steps)
+
+    def probabilities(
+        self, room: int, window: int, shape: tuple[int, int], cells: np.ndarray
+    ) -> np.ndarray:
+        """Return the probability of each of `cells`, flat indices (n,) of a screen.
+
+        Args:
+            room: that is on the screen.
+            window: its first column.
+            shape: its (rows, cols).
+            cells: among which is drawn; at least one.
+        """
+        logits = -self.power * np.log1p(self.visits.on_screen(room, window, shape).ravel()[cells])
+        weights = np.exp(logits - logits.max())  # at any power not all of them are 0
+        return weights / weights.sum()
 
 
 class GoalPolicy:
@@ -90,6 +128,9 @@ class GoalPolicy:
         max_steps: and at most this many.
         greedy_bias: probability to prefer goals towards which the greedy action leads.
         timer_bonus: share of steps allowed for a goal beyond the expected number.
+        margin: a goal is reached when the character is at most this many rows and columns away
+            from it; 0 as published.
+        counts: goals are drawn with its probabilities; None draws them evenly, as published.
         generator: source of random numbers.
         means: takes how goals ended: "goals reached" (1 or 0), and of those that were "believed
             steps" and "taken steps".
@@ -115,6 +156,8 @@ class GoalPolicy:
         timer_bonus: float,
         generator: np.random.Generator,
         means: Means,
+        margin: int = 0,
+        counts: GoalCounts | None = None,
     ) -> None:
         self.coords_shape = coords_shape
         self.n_actions = n_actions
@@ -123,12 +166,14 @@ class GoalPolicy:
         self.farthest = gamma ** (max_steps - 1)
         self.greedy_bias = greedy_bias
         self.timer_bonus = timer_bonus
+        self.margin = margin
+        self.counts = counts
         self.generator = generator
         self.means = means
         self.kind = Kind.RANDOM
         self._random = False
         self._choosing = False
-        self._window = 0
+        self._row = self._col = self._window = self._room = 0
         self.drop_goal()
 
     def drop_goal(self) -> None:
@@ -136,17 +181,21 @@ class GoalPolicy:
         self.goal: Goal | None = None
         self.timer = 0
         self.expected = 0.0
+        self.goal_room = 0
         self.candidates: np.ndarray | None = None
         self.candidates_window = 0
 
     def end_goal(self, coords: np.ndarray) -> None:
         """Note how the goal ended with the character at `coords`, (3,), and drop it."""
         if self.goal is not None:
-            reached = self.goal == (int(coords[0]), int(coords[1]))
+            reached = self._reached(int(coords[0]), int(coords[1]))
+            taken = self._timer_of(self.expected) - self.timer
             self.means.add("goals reached", reached)
             if reached:
                 self.means.add("believed steps", self.expected)
-                self.means.add("taken steps", self._timer_of(self.expected) - self.timer)
+                self.means.add("taken steps", taken)
+            elif self.counts is not None:
+                self.counts.missed(self.goal_room, self.goal, taken)
             self.drop_goal()
 
     def end_episode(self, coords: np.ndarray) -> None:
@@ -161,6 +210,7 @@ class GoalPolicy:
         goal_proba: float,
         use_q_map: bool,
         use_dqn: bool,
+        room: int = 0,
     ) -> Needs:
         """Decide what kind of step comes next.
 
@@ -170,11 +220,13 @@ class GoalPolicy:
             goal_proba: probability of choosing a goal where there is none.
             use_q_map: whether goals may be chosen at all.
             use_dqn: whether there is a task to be greedy for.
+            room: in which the character is; only `counts` tell rooms apart.
 
         Returns:
             Which Q-values `act` needs.
         """
-        row, col, self._window = (int(value) for value in coords)
+        self._row, self._col, self._window = (int(value) for value in coords)
+        self._room = room
         self._random = self.generator.random() < random_proba
         self._choosing = False
         if self._random:
@@ -182,30 +234,23 @@ class GoalPolicy:
         if not use_q_map:
             return Needs(q_frames=False, greedy_action=use_dqn)
         if self.goal is not None and (
-            self.goal == (row, col) or self.timer <= 0 or not self._on_screen(self.goal)
+            self._reached(self._row, self._col) or self.timer <= 0 or not self._on_screen(self.goal)
         ):
             self.end_goal(coords)
         if self.goal is None:
             self._choosing = self.generator.random() < goal_proba
         wants_goal = self._choosing or self.goal is not None
-        return Needs(q_frames=wants_goal, greedy_action=use_dqn, goal_weights=self._choosing)
+        return Needs(q_frames=wants_goal, greedy_action=use_dqn)
 
-    def act(
-        self,
-        q_frames: np.ndarray | None,
-        greedy_action: int | None,
-        goal_weights: np.ndarray | None = None,
-    ) -> int:
+    def act(self, q_frames: np.ndarray | None, greedy_action: int | None) -> int:
         """Return the action of the step that `plan` planned.
 
         Args:
             q_frames: (rows, cols, actions) Q-frames of the observation, if `plan` needs them.
             greedy_action: the DQN's choice, if `plan` needs it.
-            goal_weights: (rows, cols) above 0, what the probabilities of the cells on the screen
-                are proportional to where a goal is drawn; None draws evenly, as published.
         """
         if self._choosing:
-            self._choose_goal(q_frames, greedy_action, goal_weights)
+            self._choose_goal(q_frames, greedy_action)
         if self.goal is not None and not self._random:
             action = int(np.argmax(q_frames[self.goal.row, self.goal.col - self._window]))
             self.kind = Kind.GREEDY_GOAL if action == greedy_action else Kind.GOAL
@@ -218,15 +263,12 @@ class GoalPolicy:
         self.timer -= self.goal is not None
         return action
 
-    def _choose_goal(
-        self,
-        q_frames: np.ndarray,
-        greedy_action: int | None,
-        goal_weights: np.ndarray | None,
-    ) -> None:
+    def _choose_goal(self, q_frames: np.ndarray, greedy_action: int | None) -> None:
         """Draw a goal that the Q-map believes to be min_steps to max_steps away."""
         nearness = q_frames.max(axis=-1)
         candidates = (nearness >= self.farthest) & (nearness <= self.nearest)
+        if self.margin:
+            candidates[self._within_margin()] = False
         if greedy_action is not None and self.generator.random() < self.greedy_bias:
             agreeing = candidates & (q_frames.argmax(axis=-1) == greedy_action)
             if agreeing.any():
@@ -235,18 +277,30 @@ class GoalPolicy:
         if len(cells) == 0:
             return
         shares = None
-        if goal_weights is not None:
-            shares = goal_weights.ravel()[cells]
-            shares = shares / shares.sum()
+        if self.counts is not None:
+            shares = self.counts.probabilities(self._room, self._window, self.coords_shape, cells)
         row, col = divmod(int(self.generator.choice(cells, p=shares)), self.coords_shape[1])
         self.expected = float(np.log(nearness[row, col]) / np.log(self.gamma) + 1.0)
         self.goal = Goal(row, col + self._window)
+        self.goal_room = self._room
         self.timer = self._timer_of(self.expected)
         self.candidates = candidates
         self.candidates_window = self._window
 
     def _timer_of(self, expected: float) -> int:
         return int(np.ceil((1.0 + self.timer_bonus) * expected))
+
+    def _reached(self, row: int, col: int) -> bool:
+        """Whether the goal is reached by a character there."""
+        return max(abs(self.goal.row - row), abs(self.goal.col - col)) <= self.margin
+
+    def _within_margin(self) -> tuple[slice, slice]:
+        """The cells of the screen from which a goal where the character is would be reached."""
+        row, col = self._row, self._col - self._window
+        return tuple(
+            slice(max(place - self.margin, 0), max(place + self.margin + 1, 0))
+            for place in (row, col)
+        )
 
     def _on_screen(self, goal: Goal) -> bool:
         return 0 <= goal.col - self._window < self.coords_shape[1]
@@ -257,6 +311,7 @@ class GoalPolicy:
             "goal": None if self.goal is None else list(self.goal),
             "timer": self.timer,
             "expected": self.expected,
+            "goal_room": self.goal_room,
             "candidates": self.candidates,
             "candidates_window": self.candidates_window,
         }
@@ -266,6 +321,7 @@ class GoalPolicy:
         self.goal = None if state["goal"] is None else Goal(*state["goal"])
         self.timer = state["timer"]
         self.expected = state["expected"]
+        self.goal_room = state.get("goal_room", 0)  # not in snapshots of earlier versions
         self.candidates = state["candidates"]
         self.candidates_window = state["candidates_window"]
 

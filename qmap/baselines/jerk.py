@@ -129,9 +129,7 @@ class Jerk:
         self._attempt.columns.append(int(coords[1]))
         return Needs(q_frames=False, greedy_action=False)
 
-    def act(
-        self, q_frames: None = None, greedy_action: None = None, goal_weights: None = None
-    ) -> int:
+    def act(self, q_frames: None = None, greedy_action: None = None) -> int:
         """Return the action of the step."""
         attempt, step = self._attempt, len(self._attempt.actions)
         if step == 0 and self.solutions and self.generator.random() < self.exploit_proba:

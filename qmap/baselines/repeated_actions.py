@@ -48,9 +48,7 @@ class RepeatedActions:
         """Need nothing; see `qmap.agents.exploration.Policy`."""
         return Needs(q_frames=False, greedy_action=False)
 
-    def act(
-        self, q_frames: None = None, greedy_action: None = None, goal_weights: None = None
-    ) -> int:
+    def act(self, q_frames: None = None, greedy_action: None = None) -> int:
         """Return the action of the step."""
         if self.generator.random() < self.single:
             return int(self.generator.integers(self.n_actions))

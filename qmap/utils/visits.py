@@ -27,16 +27,21 @@ class Visits:
     def __init__(self) -> None:
         self._counts: Counter[tuple[int, int, int]] = Counter()
 
-    def add(self, rooms: np.ndarray | int, rows: np.ndarray | int, cols: np.ndarray | int) -> None:
-        """Count one visit each; arrays of the same length, or single numbers.
+    def add(
+        self,
+        rooms: np.ndarray | int,
+        rows: np.ndarray | int,
+        cols: np.ndarray | int,
+        times: int = 1,
+    ) -> None:
+        """Count `times` visits each; arrays of the same length, or single numbers.
 
         Rows and columns beyond the limits, which no level has, count at the nearest that is not.
         """
         # Python's numbers: for the few environments of a run, NumPy's calls would take longer.
         parts = (np.ravel(part).tolist() for part in (rooms, rows, cols))
-        self._counts.update(
-            (room, _limited(row), _limited(col)) for room, row, col in zip(*parts, strict=True)
-        )
+        for room, row, col in zip(*parts, strict=True):
+            self._counts[room, _limited(row), _limited(col)] += times
 
     def on_screen(self, room: int, window: int, shape: tuple[int, int]) -> np.ndarray:
         """Return the counts, int64, of a room's rows and columns of `shape` from `window` on."""
