@@ -45,6 +45,9 @@ AGENTS = {
     "dqn": ["--no-qmap"],
     "q-map+dqn": [],
     "q-map+dqn-tuned": ["--recipe", "tuned"],
+    "q-map+dqn-rare-goals": [
+        *("--recipe", "tuned", "--hidden", "192", "--goal-rarity", "4", "--goal-margin", "1")
+    ],
 }
 MODEL = "q-map+dqn"
 JERK_STEPS = 100_000  # over which JERK comes to replay only

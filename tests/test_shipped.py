@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import corridor_agent
+import numpy as np
 import pytest
 
 from qmap import shipped
@@ -54,9 +55,22 @@ def test_an_agent_is_added_to_those_that_ship_without_where_it_lay(
     target = shipped.ship(path, "corridor")
     assert shipped.names() == ["corridor"]
     assert "somebody" not in (target.parent.parent / "config.json").read_text()
-    assert checkpoint.load(target, "checkpoint")["q_map"].keys() >= {"online"}
+    given, there = (checkpoint.load(each, "checkpoint")["q_map"] for each in (path, target))
+    assert there.keys() == {"online"}
+    for place, array in there["online"].items():
+        assert array.dtype == (np.float16 if array.ndim >= 2 else given["online"][place].dtype)
+        np.testing.assert_allclose(array, given["online"][place], rtol=1e-3, atol=1e-7)
 
     monkeypatch.setattr(shipped, "LARGEST", 1000)
-    with pytest.raises(UserError, match="expected at most 0: train a smaller network"):
+    with pytest.raises(UserError, match="expected at most 0: train smaller ones"):
         shipped.ship(path, "corridor")
     assert target.exists(), "what ships already stays"
+
+
+def test_what_half_precision_cannot_hold_stays_as_it_is() -> None:
+    for array in (
+        np.full((2, 2), 1e5, np.float32),
+        np.full((2, 2), 7, np.int64),
+        np.full(3, 0.1, np.float32),
+    ):
+        assert shipped.halved(array) is array
