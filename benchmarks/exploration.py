@@ -46,7 +46,7 @@ AGENTS = {
     "q-map+dqn": [],
     "q-map+dqn-tuned": ["--recipe", "tuned"],
     "q-map+dqn-rare-goals": [
-        *("--recipe", "tuned", "--hidden", "192", "--goal-rarity", "4", "--goal-margin", "1")
+        *("--recipe", "tuned", "--hidden", "192", "--goal-rarity", "2", "--goal-margin", "1")
     ],
 }
 MODEL = "q-map+dqn"

@@ -60,5 +60,7 @@ def add_run(
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise cannot("write", path, error) from error
+    # Whole numbers stay as they are written beside values that are missing.
+    table = table.convert_dtypes(convert_string=False)
     with atomic_file(path) as file:
         table.to_csv(file, index=False, float_format="%.8g", lineterminator="\n")

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from qmap.agents.exploration import ExplorationBalance, GoalPolicy
+from qmap.agents.exploration import ExplorationBalance, GoalCounts, GoalPolicy
 from qmap.agents.means import Means
 from qmap.agents.schedules import linear, planned_exploration
 from qmap.config import TrainingConfig
@@ -38,7 +38,8 @@ class TrainingPolicy:
 
     Random steps are as likely as they were then. How often goals were chosen is not in a
     checkpoint: it begins at each time that there is none, and settles in some thousand steps where
-    the share of exploring steps is the planned one, as in training.
+    the share of exploring steps is the planned one, as in training. Where goals were drawn by the
+    steps that cells have had, these are counted anew.
 
     Args:
         origin: the checkpoint, of a training with a task.
@@ -66,6 +67,7 @@ class TrainingPolicy:
         if self._uses_q_map:
             self._random = linear(step, config.steps, config.first_random, config.last_random)
         self._balance = ExplorationBalance()
+        self._counts = GoalCounts(config.goal_rarity) if config.goal_rarity else None
         self.policy = GoalPolicy(
             coords_shape,
             n_actions,
@@ -76,16 +78,22 @@ class TrainingPolicy:
             timer_bonus=config.timer_bonus,
             generator=generator,
             means=Means(),
+            margin=config.goal_margin,
+            counts=self._counts,
         )
 
     def act(self, player: Player, q_frames: np.ndarray | None, greedy: int | None) -> Choice:
         """Choose, given what the networks say of what the player sees."""
+        view = player.view
+        if self._counts is not None:
+            self._counts.visited(view.rooms, view.coords)
         self.policy.plan(
-            player.view.coords[0],
+            view.coords[0],
             random_proba=self._random,
             goal_proba=self._balance.goal_proba,
             use_q_map=self._uses_q_map,
             use_dqn=self._trained.dqn is not None,
+            room=int(view.rooms[0]),
         )
         action = self.policy.act(q_frames, greedy)
         self._balance.count(self.policy.kind)
