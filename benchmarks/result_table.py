@@ -61,6 +61,6 @@ def add_run(
     except OSError as error:
         raise cannot("write", path, error) from error
     # Whole numbers stay as they are written beside values that are missing.
-    table = table.convert_dtypes(convert_string=False)
+    table = table.convert_dtypes()
     with atomic_file(path) as file:
         table.to_csv(file, index=False, float_format="%.8g", lineterminator="\n")
