@@ -27,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     world = find_world(config.env)
     with nothing_to_lose():
         trail = replay(read_actions(config.demonstration), world, config.env_timeout)
+        trail.check_deficit(config.deficit)
         # Only now is TensorFlow loaded, which takes seconds.
         with quiet():
             from qmap.demonstration.training import train

@@ -43,6 +43,16 @@ def test_other_places_are_left_as_they_are(tmp_path: Path, monkeypatch: pytest.M
     assert list(tmp_path.iterdir()) == [tmp_path / "maze"]
 
 
+@pytest.mark.parametrize("word", ["mazes", "foxglove2", "..."])
+def test_a_word_that_names_nothing_is_refused_with_the_names_that_do(
+    word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="foxglove, maze, sokoban"):
+        shipped.place(word)
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_agent_is_added_to_those_that_ship_without_where_it_lay(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

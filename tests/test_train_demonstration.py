@@ -207,6 +207,25 @@ def test_a_rollout_that_falls_behind_ends(trail: Trail) -> None:
     assert not ended
 
 
+def test_a_rollout_may_lack_the_deficit(trail: Trail) -> None:
+    # Two coins are left, of 2 each, the first of them in the second step; the lag is 3.
+    for deficit, lengths in ((0.0, [5]), (1.9, [5]), (2.0, [])):
+        _, _, ended = rollouts_with(trail, [NOOP] * 6, start=5, deficit=deficit).collect(6)
+        assert [rollout.length for rollout in ended] == lengths
+        assert not any(rollout.success for rollout in ended)
+    (rollout,) = rollouts_with(trail, [RIGHT] * 3, start=5, deficit=2.0).collect(3)[2]
+    assert (rollout.undiscounted_return, rollout.success) == (2.0, True)
+
+
+def test_a_deficit_of_all_that_is_left_to_get_is_refused_before_anything_is_written(
+    demo: str, tmp_path: Path
+) -> None:
+    flags = [*SMALL, "--demo", demo, "--path", str(tmp_path / "results"), "--deficit"]
+    with pytest.raises(UserError, match="--deficit 2: expected less than 2, the least"):
+        train_demonstration.main([*flags, "2"])
+    assert not (tmp_path / "results").exists()
+
+
 def test_it_learns_from_the_signs_of_rewards(trail: Trail) -> None:
     for signs, coin in ((True, 1.0), (False, 2.0)):
         rollouts = rollouts_with(trail, [NOOP, RIGHT, RIGHT], start=2, signs=signs)

@@ -55,6 +55,12 @@ class DemonstrationConfig(NetworkOptions):
         "a rollout ends when it has less than the demonstration had so many steps earlier",
         minimum=0,
     )
+    deficit: float = of_starts(
+        0.0,
+        "points by which a rollout may score less than the demonstration and do as well: what that "
+        "collects by the way need not be",
+        minimum=0,
+    )
     warm_up: int = of_starts(
         32, "steps before a start from which the policy's memory is computed", minimum=1
     )

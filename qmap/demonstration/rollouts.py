@@ -25,7 +25,7 @@ class Rollout(Episode):
 
     Attributes:
         start: the action before which it began.
-        success: it scored at least as well as the demonstration from there.
+        success: it scored as well as the demonstration from there, but for the deficit.
     """
 
     start: int = 0
@@ -50,6 +50,7 @@ class Rollouts:
         trace: share of what follows in the advantages, see `advantages`.
         signs: whether it learns from the signs of the rewards.
         lag: see there.
+        deficit: points that it may lack, in both comparisons.
         warm_up: see there.
         watching: is shown the first copy.
     """
@@ -67,6 +68,7 @@ class Rollouts:
         trace: float,
         signs: bool,
         lag: int,
+        deficit: float = 0.0,
         warm_up: int,
         watching: Watching,
     ) -> None:
@@ -79,6 +81,7 @@ class Rollouts:
         self.trace = trace
         self.signs = signs
         self.lag = lag
+        self.deficit = deficit
         self.warm_up = warm_up
         self.watching = watching
         self.under_way = [Rollout(number) for number in range(1, envs.n_envs + 1)]
@@ -162,7 +165,7 @@ class Rollouts:
         for copy, rollout in enumerate(self.under_way):
             rollout.add(float(rewards[copy]), self.gamma)
             rollout.completed = bool(view.completed[copy])
-            score = rollout.undiscounted_return
+            score = rollout.undiscounted_return + self.deficit
             rollout.success = self.trail.matched(rollout.start, score)
             behind = self.trail.behind(rollout.start, rollout.length, score, self.lag)
             ends[copy] |= rollout.success or behind

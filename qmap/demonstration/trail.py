@@ -76,6 +76,19 @@ class Trail:
         """Whether a rollout has scored at least as well as the demonstration from there."""
         return score >= self._score(start, len(self)) - TOLERANCE
 
+    def check_deficit(self, deficit: float) -> None:
+        """Refuse so many points less where the demonstration gets no more from some step on.
+
+        Raises:
+            UserError: rollouts from there would do as well before they have begun.
+        """
+        least = float((self.returns[-1] - self.returns[:-1]).min())
+        if deficit and deficit >= least - TOLERANCE:
+            raise UserError(
+                f"--deficit {deficit:g}: expected less than {least:g}, the least that the "
+                "demonstration gets from one of its steps on"
+            )
+
     def _score(self, start: int, stop: int) -> float:
         return float(self.returns[stop] - self.returns[start])
 

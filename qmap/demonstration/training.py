@@ -146,6 +146,7 @@ class Training:
             trace=config.trace,
             signs=config.signs,
             lag=config.lag,
+            deficit=config.deficit,
             warm_up=config.warm_up,
             watching=self._watching(envs),
         )

@@ -36,10 +36,18 @@ def place(given: str) -> Path:
     what is measured and recorded of it is written there.
 
     Raises:
-        UserError: it cannot be unpacked.
+        UserError: it is a plain word that names nothing, or the agent cannot be unpacked.
     """
-    if given not in names() or Path(given).exists():
-        return Path(given)
+    path = Path(given)
+    if path.exists():
+        return path
+    if given not in names():
+        if path.name == given and not path.suffix:
+            raise UserError(
+                f"there is no {given}; expected a path, or an agent that ships: "
+                f"{', '.join(names())}"
+            )
+        return path
     (shipped,) = (AGENTS / given / "tensorflow").glob("step_*.ckpt")
     run = RESULTS / given / "shipped" / given
     target = run / "tensorflow" / shipped.name
