@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 import browser
 import numpy as np
+import psutil
 import pytest
+from dice import workers_of
 from hypothesis import HealthCheck, settings
 
 from qmap.agents import published
@@ -56,6 +58,13 @@ def golden_file(name: str) -> dict[str, np.ndarray]:
     folder = Path(os.environ.get("QMAP_GOLDEN_DIR", Path(__file__).parent / "golden"))
     with np.load(folder / name, allow_pickle=False) as arrays:
         return dict(arrays)
+
+
+@pytest.fixture
+def no_worker_stays() -> Iterator[None]:
+    """What a test opened in processes of their own is closed at its end."""
+    yield
+    assert not workers_of(psutil.Process())
 
 
 @pytest.fixture(scope="session")

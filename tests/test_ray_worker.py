@@ -18,8 +18,9 @@ import numpy as np
 import psutil
 import pytest
 from conftest import run_folder
+from dice import Dice, SavedDice, go, places
 from ray_cluster import Cluster
-from test_vector import Dice, SavedDice, go, places, raises
+from test_worlds_that_fail import raises
 
 from benchmarks.faults import differences
 from qmap.envs.contract import EnvironmentFailure
