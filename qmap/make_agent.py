@@ -59,44 +59,13 @@ def make_agent(
     """
     height, width, channels = frame_shape
     observation_shape = (height, width, channels * config.stack)
-
     q_map = dqn = None
     with streams.lent(config.seed, "networks"):
         if config.qmap:
-            q_map = QMapLearner(
-                q_frames_maker(
-                    config.model,
-                    observation_shape,
-                    n_actions,
-                    center=config.center_frames,
-                    sigmoid=config.output == "sigmoid",
-                    small_start=config.small_start,
-                    frame_channels=channels * config.difference_frames,
-                    hidden=config.hidden,
-                ),
-                learning_rate=config.qmap_lr,
-                gamma=config.qmap_gamma,
-                clip_norm=config.qmap_clip,
-                double_order=config.double_order if config.double else None,
-                unknown_columns=config.unknown_columns,
-            )
+            q_map = make_q_map(config, observation_shape, channels, n_actions)
             check_grid(q_map, observation_shape, coords_shape, config.envs)
         if config.dqn:
-            dqn = DQNLearner(
-                dqn_maker(
-                    dqn_network if config.dqn_model == "published" else config.dqn_model,
-                    observation_shape,
-                    n_actions,
-                    config.dueling,
-                    config.hidden,
-                ),
-                learning_rate=config.dqn_lr,
-                gamma=config.dqn_gamma,
-                clip_norm=config.dqn_clip,
-                double_q=config.double and config.target_network,
-                target_network=config.target_network,
-                loss=config.dqn_loss,
-            )
+            dqn = make_dqn(config, dqn_network, observation_shape, n_actions)
     learners = [learner for learner in (dqn, q_map) if learner is not None]
 
     # Without a learner nothing is ever sampled: only the history of a stack is kept.
@@ -134,6 +103,56 @@ def make_agent(
         sampling=streams.generator(config.seed, "sampling"),
         means=means,
         goal_counts=goal_counts,
+    )
+
+
+def make_q_map(
+    config: TrainingConfig,
+    observation_shape: tuple[int, int, int],
+    frame_channels: int,
+    n_actions: int,
+) -> QMapLearner:
+    """Make the learner of goals."""
+    return QMapLearner(
+        q_frames_maker(
+            config.model,
+            observation_shape,
+            n_actions,
+            center=config.center_frames,
+            sigmoid=config.output == "sigmoid",
+            small_start=config.small_start,
+            frame_channels=frame_channels * config.difference_frames,
+            hidden=config.hidden,
+        ),
+        learning_rate=config.qmap_lr,
+        gamma=config.qmap_gamma,
+        clip_norm=config.qmap_clip,
+        double_order=config.double_order if config.double else None,
+        unknown_columns=config.unknown_columns,
+    )
+
+
+def make_dqn(
+    config: TrainingConfig,
+    network: str,
+    observation_shape: tuple[int, int, int],
+    n_actions: int,
+) -> DQNLearner:
+    """Make the learner of the task, with the world's `network` unless another was asked for."""
+    return DQNLearner(
+        dqn_maker(
+            network if config.dqn_model == "published" else config.dqn_model,
+            observation_shape,
+            n_actions,
+            config.dueling,
+            config.hidden,
+        ),
+        learning_rate=config.dqn_lr,
+        gamma=config.dqn_gamma,
+        clip_norm=config.dqn_clip,
+        double_q=config.double and config.target_network,
+        target_network=config.target_network,
+        loss=config.dqn_loss,
     )
 
 
