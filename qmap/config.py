@@ -182,14 +182,13 @@ class TrainingConfig(GameOptions, QMapOptions):
         minimum=0,
         maximum=100,
     )
-    # Exploration without a DQN and a Q-map: what these have to be better than.
     repeat: list[int] = of_exploration(
         [1],
         "steps that a random action is kept; of two numbers, anything from one to the other",
-        needs=["acts_at_random"],
         nargs="+",
         minimum=1,
     )
+    # Exploration without a DQN and a Q-map: what these have to be better than.
     repeat_like: str | None = of_exploration(
         None,
         "keep random actions for as long as this run kept its own",
@@ -295,6 +294,11 @@ class TrainingConfig(GameOptions, QMapOptions):
     def keeps_actions(self) -> bool:
         """Whether a random action is kept for longer than a step."""
         return self.repeat != [1] or self.repeat_like is not None
+
+    @property
+    def fewest_and_most_repeats(self) -> tuple[int, int]:
+        """For how many steps a random action is kept."""
+        return self.repeat[0], self.repeat[-1]
 
     @property
     def uses_targets(self) -> bool:

@@ -90,6 +90,7 @@ def make_agent(
             means=means,
             margin=config.goal_margin,
             counts=goal_counts,
+            repeat=config.fewest_and_most_repeats,
         )
         for _ in range(config.envs)
     ]

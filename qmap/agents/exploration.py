@@ -117,6 +117,17 @@ class GoalCounts:
         return weights / weights.sum()
 
 
+def begins(share: float, lengths: tuple[int, int]) -> float:
+    """Return the probability of beginning to act at random that makes a share of steps random.
+
+    Args:
+        share: the wanted one.
+        lengths: for how many steps, at least and at most, a random action is kept.
+    """
+    mean = sum(lengths) / 2
+    return share / (mean - (mean - 1.0) * share)
+
+
 class GoalPolicy:
     """Random steps, steps towards a goal of the Q-map, and greedy steps of the DQN.
 
@@ -131,6 +142,8 @@ class GoalPolicy:
         margin: a goal is reached when the character is at most this many rows and columns away
             from it; 0 as published.
         counts: goals are drawn with its probabilities; None draws them evenly, as published.
+        repeat: fewest and most steps for which a random action is kept, drawn evenly (Dabney et
+            al. 2021, *Temporally-Extended epsilon-Greedy Exploration*); one as published.
         generator: source of random numbers.
         means: takes how goals ended: "goals reached" (1 or 0), and of those that were "believed
             steps" and "taken steps".
@@ -158,6 +171,7 @@ class GoalPolicy:
         means: Means,
         margin: int = 0,
         counts: GoalCounts | None = None,
+        repeat: tuple[int, int] = (1, 1),
     ) -> None:
         self.coords_shape = coords_shape
         self.n_actions = n_actions
@@ -168,10 +182,12 @@ class GoalPolicy:
         self.timer_bonus = timer_bonus
         self.margin = margin
         self.counts = counts
+        self.repeat = repeat
         self.generator = generator
         self.means = means
         self.kind = Kind.RANDOM
         self._random = False
+        self._kept, self._kept_steps = 0, 0
         self._choosing = False
         self._row = self._col = self._window = self._room = 0
         self.drop_goal()
@@ -201,6 +217,7 @@ class GoalPolicy:
     def end_episode(self, coords: np.ndarray) -> None:
         """End the goal with the episode, whose character was last at `coords`, (3,)."""
         self.end_goal(coords)
+        self._kept_steps = 0
 
     def plan(
         self,
@@ -216,7 +233,7 @@ class GoalPolicy:
 
         Args:
             coords: (3,) row, column and window of the character, in world coordinates.
-            random_proba: probability of a random action.
+            random_proba: wanted share of steps with a random action.
             goal_proba: probability of choosing a goal where there is none.
             use_q_map: whether goals may be chosen at all.
             use_dqn: whether there is a task to be greedy for.
@@ -227,7 +244,9 @@ class GoalPolicy:
         """
         self._row, self._col, self._window = (int(value) for value in coords)
         self._room = room
-        self._random = self.generator.random() < random_proba
+        self._random = self._kept_steps > 0 or (
+            self.generator.random() < begins(random_proba, self.repeat)
+        )
         self._choosing = False
         if self._random:
             return Needs(q_frames=False, greedy_action=False)
@@ -254,7 +273,10 @@ class GoalPolicy:
         if self.goal is not None and not self._random:
             action = int(np.argmax(q_frames[self.goal.row, self.goal.col - self._window]))
             self.kind = Kind.GREEDY_GOAL if action == greedy_action else Kind.GOAL
-        elif self._random or self._choosing or greedy_action is None:
+        elif self._random:
+            action = self._random_action()
+            self.kind = Kind.RANDOM
+        elif self._choosing or greedy_action is None:
             action = int(self.generator.integers(self.n_actions))
             self.kind = Kind.RANDOM
         else:
@@ -262,6 +284,16 @@ class GoalPolicy:
             self.kind = Kind.GREEDY
         self.timer -= self.goal is not None
         return action
+
+    def _random_action(self) -> int:
+        """Return the action that is kept, or begin to keep one."""
+        if self._kept_steps == 0:
+            self._kept, self._kept_steps = int(self.generator.integers(self.n_actions)), 1
+            fewest, most = self.repeat
+            if most > 1:
+                self._kept_steps = int(self.generator.integers(fewest, most + 1))
+        self._kept_steps -= 1
+        return self._kept
 
     def _choose_goal(self, q_frames: np.ndarray, greedy_action: int | None) -> None:
         """Draw a goal that the Q-map believes to be min_steps to max_steps away."""
@@ -314,6 +346,7 @@ class GoalPolicy:
             "goal_room": self.goal_room,
             "candidates": self.candidates,
             "candidates_window": self.candidates_window,
+            "kept": [self._kept, self._kept_steps],
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -324,6 +357,7 @@ class GoalPolicy:
         self.goal_room = state.get("goal_room", 0)  # not in snapshots of earlier versions
         self.candidates = state["candidates"]
         self.candidates_window = state["candidates_window"]
+        self._kept, self._kept_steps = state.get("kept", (0, 0))  # nor this
 
 
 class ExplorationBalance:

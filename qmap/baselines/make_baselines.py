@@ -31,7 +31,8 @@ def make_baselines(config: TrainingConfig, action_names: Sequence[str]) -> list[
     if config.repeat_like is not None:
         lengths, counts = load_kept_actions(Path(config.repeat_like)).T
     else:
-        lengths = np.arange(config.repeat[0], config.repeat[-1] + 1)
+        fewest, most = config.fewest_and_most_repeats
+        lengths = np.arange(fewest, most + 1)
         counts = np.ones(len(lengths))
     return [
         RepeatedActions(

@@ -80,6 +80,7 @@ class TrainingPolicy:
             means=Means(),
             margin=config.goal_margin,
             counts=self._counts,
+            repeat=config.fewest_and_most_repeats,
         )
 
     def act(self, player: Player, q_frames: np.ndarray | None, greedy: int | None) -> Choice:
