@@ -50,11 +50,15 @@ AGENTS = {
         *("--recipe", "tuned", "--hidden", "192", "--goal-rarity", "2", "--goal-margin", "1")
     ],
 }
-AGENTS["q-map+dqn-repeat-2-8"] = [*AGENTS["q-map+dqn-rare-goals"], "--repeat", "2", "8"]
+# At first the Q-map reaches a third of its goals, and random actions that are kept find more.
+AGENTS["q-map+dqn-late-goals"] = [
+    *AGENTS["q-map+dqn-rare-goals"],
+    *("--repeat", "2", "8", "--goal-starts", "10000"),
+]
 # Their schedules end with the run: they come to follow the DQN, and explore from where that got.
 AGENTS |= {
     f"{agent}-100k": [*AGENTS[agent], "--steps", "100000"]
-    for agent in ("dqn", "q-map+dqn-repeat-2-8")
+    for agent in ("dqn", "q-map+dqn-late-goals")
 }
 MODEL = "q-map+dqn"
 JERK_STEPS = 100_000  # over which JERK comes to replay only

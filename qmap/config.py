@@ -152,6 +152,13 @@ class TrainingConfig(GameOptions, QMapOptions):
     last_random: float = of_exploration(
         0.05, "and at the end", needs=["qmap"], minimum=0, maximum=1
     )
+    goal_starts: int | None = of_exploration(
+        None,
+        "steps before goals are chosen; until then an exploring step is random (default: twice "
+        "--learning-starts, as published)",
+        needs=["qmap"],
+        minimum=0,
+    )
     min_goal: int = of_exploration(
         15, "goals are at least this many steps away", needs=["qmap"], minimum=1
     )
@@ -296,6 +303,11 @@ class TrainingConfig(GameOptions, QMapOptions):
         return self.repeat != [1] or self.repeat_like is not None
 
     @property
+    def goals_begin_at(self) -> int:
+        """The step from which on goals are chosen."""
+        return 2 * self.learning_starts if self.goal_starts is None else self.goal_starts
+
+    @property
     def fewest_and_most_repeats(self) -> tuple[int, int]:
         """For how many steps a random action is kept."""
         return self.repeat[0], self.repeat[-1]
@@ -368,8 +380,9 @@ class TrainingConfig(GameOptions, QMapOptions):
             yield "with --no-dqn and --no-qmap the agent learns nothing"
         elif starts > end:
             yield f"nothing is learned: --learning-starts {starts:,} is beyond the end at {end:,}"
-        elif self.qmap and 2 * starts >= end:
+        elif self.qmap and self.goals_begin_at >= end:
+            option = "twice --learning-starts" if self.goal_starts is None else "--goal-starts"
             yield (
-                f"no goals are chosen: that begins at step {2 * starts:,}, twice "
-                f"--learning-starts, and the run ends at {end:,}"
+                f"no goals are chosen: that begins at step {self.goals_begin_at:,}, {option}, and "
+                f"the run ends at {end:,}"
             )

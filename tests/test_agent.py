@@ -175,6 +175,22 @@ def test_networks_are_asked_once_a_step_and_only_when_needed(n_envs: int) -> Non
     assert set(q_map.forwards) == set(dqn.forwards) == {(n_envs, *OBSERVATION_SHAPE)}
 
 
+@pytest.mark.parametrize(("told", "begin"), [({}, 100), ({"goal_starts": 170}, 170)])
+def test_goals_are_chosen_from_their_step_on_and_before_it_steps_are_random(
+    told: dict[str, int], begin: int
+) -> None:
+    never = {"first_random": 0.0, "last_random": 0.0}
+    agent = agent_with(FakeLearner("q_map"), n_envs=1, **told, **never)
+    world = World(0, 1)
+    world.begin(agent)
+    kinds = []
+    while agent.step < 250:
+        world.step(agent)
+        kinds.append(agent.policies[0].kind)
+    assert kinds.index(Kind.GOAL) == begin
+    assert set(kinds[:begin]) == {Kind.RANDOM}
+
+
 @pytest.mark.parametrize("n_envs", [1, 2, 3, 8])
 @pytest.mark.parametrize("train_every", [1, 4, 5])
 def test_training_and_copies_come_as_often_as_they_should(n_envs: int, train_every: int) -> None:

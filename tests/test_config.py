@@ -225,6 +225,13 @@ def test_what_does_not_fit_together_is_refused_wherever_it_stands(
         ),
         ("--steps 2001", []),
         (
+            "--steps 3000 --goal-starts 3000",
+            [
+                "no goals are chosen: that begins at step 3,000, --goal-starts, and the run ends "
+                "at 3,000"
+            ],
+        ),
+        (
             "--steps 5e3 --stop-at 5001",
             ["--stop-at 5,001 does nothing: the run ends at --steps 5,000"],
         ),

@@ -95,7 +95,7 @@ class Agent:
     @property
     def q_map_in_use(self) -> bool:
         """Whether goals may be chosen yet."""
-        return self.q_map is not None and self.step >= 2 * self.settings.learning_starts
+        return self.q_map is not None and self.step >= self.settings.goals_begin_at
 
     @property
     def random_proba(self) -> float:

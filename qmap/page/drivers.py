@@ -59,7 +59,7 @@ class TrainingPolicy:
     ) -> None:
         config, step = origin.config, origin.step
         self._trained = trained
-        self._uses_q_map = trained.q_map is not None and step >= 2 * config.learning_starts
+        self._uses_q_map = trained.q_map is not None and step >= config.goals_begin_at
         self._planned = 1.0
         if trained.dqn is not None:
             self._planned = planned_exploration(config, step)
