@@ -42,7 +42,7 @@ def make_recording(
         q_map=agent.q_map is not None,
         frame_channels=envs.frame_shape[-1],
         gamma=None if agent.q_map is None else agent.q_map.gamma,
-        on_grid=config.keeps_grid,
+        on_grid=config.shows_places,
     )
     videos = tape = None
     if config.videos:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import gymnasium
 
     from qmap.envs.pipeline import Pipeline
+    from qmap.envs.retro_game import RetroGameOptions
 
 GROUP = "world and screen"
 of_world = partial(option, group=GROUP)
@@ -49,6 +50,11 @@ class WorldOptions:
     def keeps_grid(self) -> bool:
         """Whether the goal grid of the world lies over the frames as it does over the screen."""
         return not (self.crop or self.resize or self.frame_size)
+
+    @property
+    def shows_places(self) -> bool:
+        """Whether pictures of the frames can show where the character is."""
+        return self.keeps_grid
 
     def pipeline(self) -> Pipeline | None:
         """Return what becomes of a screen, None if nothing does.
@@ -157,6 +163,11 @@ class EnvironmentOptions(WorldOptions):
         """Whether the environment is a game of stable-retro."""
         return self.env is not None and self.env.startswith(RETRO)
 
+    @property
+    def shows_places(self) -> bool:
+        """Whether pictures of the frames can show where the character is, if anybody knows it."""
+        return super().shows_places and (not self.is_retro or self._retro_options().place().known)
+
     def check_environment(self, needs_place: bool) -> None:
         """Refuse an environment that is not there, before anything is loaded that takes long.
 
@@ -173,9 +184,7 @@ class EnvironmentOptions(WorldOptions):
         if not self.is_retro:
             find_file(self.env)
             return
-        from qmap.envs.retro_game import RetroGameOptions
-
-        options = RetroGameOptions(self.env.removeprefix(RETRO), **self._of_retro())
+        options = self._retro_options()
         options.check()
         if needs_place and not options.place().known:
             raise UserError(
@@ -198,6 +207,11 @@ class EnvironmentOptions(WorldOptions):
 
         name = name_in_results(self.env)
         return f"{name}_{self.state}" if self.state else name
+
+    def _retro_options(self) -> RetroGameOptions:
+        from qmap.envs.retro_game import RetroGameOptions
+
+        return RetroGameOptions(self.env.removeprefix(RETRO), **self._of_retro())
 
     def _of_retro(self) -> dict[str, str | None]:
         names = ("game_dir", "state", "row", "col", "window", "actions")

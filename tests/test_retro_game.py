@@ -220,6 +220,20 @@ def change(tmp_path: Path, what: str) -> str:
 
 
 @pytest.mark.parametrize(
+    ("flags", "shown"),
+    [
+        (f"--env retro:{FOXGLOVE}", True),
+        (f"--env retro:{FOXGLOVE} --no-qmap --frame-size 84 84", False),
+        (f"--env retro:{AIRSTRIKER} --no-qmap", False),
+        (f"--env retro:{AIRSTRIKER} --row lives --col score", True),
+        ("--env FrozenLake-v1", True),
+    ],
+)
+def test_pictures_show_places_that_somebody_knows(flags: str, shown: bool) -> None:
+    assert parse(EnvironmentConfig, "", "", flags.split()).shows_places == shown
+
+
+@pytest.mark.parametrize(
     ("flags", "said"),
     [
         ("--env retro:Sonic-Genesis", "stable-retro knows no game 'Sonic-Genesis': is it "),

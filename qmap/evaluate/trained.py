@@ -189,7 +189,7 @@ def load(origin: Origin, envs: Envs) -> Trained:
         config.skip,
         config.min_goal,
         config.max_goal,
-        config.keeps_grid,
+        config.shows_places,
     )
 
 
