@@ -19,8 +19,17 @@ from hypothesis import strategies as st
 from qmap.envs import make_levels
 from qmap.envs.contract import check_contract
 from qmap.envs.gridworld import GridWorldEnv
-from qmap.envs.gridworld_level import MOVES, Level, load_level, shipped_levels
+from qmap.envs.gridworld_level import (
+    COLS,
+    COORDS_SHAPE,
+    MOVES,
+    SCREEN_COL,
+    Level,
+    load_level,
+    shipped_levels,
+)
 from qmap.envs.gridworld_paths import UNREACHABLE, distances_after, true_q_frames
+from qmap.gridworld.reached import ReachedCells
 from qmap.utils.errors import UserError
 
 Golden = Callable[[str], dict[str, np.ndarray]]
@@ -138,7 +147,27 @@ def test_batches_of_moves_are_steps_of_the_environment(level: Level, seed: int) 
         np.testing.assert_array_equal(moves.next_observations[index], observation)
         assert moves.rows[index] == info["coords"][0]
         assert moves.cols[index] == info["coords"][1] - info["coords"][2]
+        assert moves.level_cols[index] == info["coords"][1]
         assert moves.window_shifts[index] == info["coords"][2] - window
+
+
+@settings(max_examples=25, deadline=None)
+@given(level=levels(), seed=st.integers(0, 2**32 - 1))
+def test_reached_are_the_cells_that_steps_have_led_to(level: Level, seed: int) -> None:
+    generator, reached, there = np.random.default_rng(seed), ReachedCells(level), set()
+    for _ in range(3):
+        moves = level.sample_moves(generator, 5)
+        reached.add(moves)
+        there |= set(zip(moves.rows.tolist(), moves.level_cols.tolist(), strict=True))
+        again = ReachedCells(level)
+        again.restore(reached.state())
+        windows = again.windows(moves)
+        assert windows.shape == (5, *COORDS_SHAPE)
+        for window, col, shift in zip(windows, moves.level_cols, moves.window_shifts, strict=True):
+            first = col - shift - SCREEN_COL
+            seen = {(row, first + at) for row, at in np.argwhere(window).tolist()}
+            in_sight = {place for place in there if 0 <= place[1] - first < COLS}
+            assert seen == in_sight
 
 
 def test_every_free_cell_and_action_is_drawn_about_equally_often() -> None:

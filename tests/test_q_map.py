@@ -211,6 +211,19 @@ def test_errors_and_loss_are_those_of_the_definition(kind: dict[str, object]) ->
     assert update.loss == pytest.approx(np.mean(weights * losses), rel=1e-5)
 
 
+def test_the_target_of_a_cell_that_nobody_has_reached_is_nothing() -> None:
+    reached = np.random.default_rng(3).random((8, ROWS, COLS)) < 0.5
+    learner, batch = table_learner(), random_batch(1, shift=2)._replace(reached=reached)
+    online = learner.online.get_weights()[0]
+    expected = []
+    for i in range(8):
+        next_q = picked(learner, "reference", batch.next_observations[i, 0, 0, 0])
+        target, _ = slow_target(next_q, batch, i)
+        at = online[batch.observations[i, 0, 0, 0], :, :, batch.actions[i]]
+        expected.append(np.abs(at - target * reached[i]).mean())
+    np.testing.assert_allclose(learner.train(batch, np.ones(8)).errors, expected, rtol=1e-5)
+
+
 @pytest.mark.parametrize("mode", ["keep", "ignore"])
 def test_only_the_mode_that_keeps_unknown_columns_learns_from_them(mode: str) -> None:
     learner = table_learner(unknown_columns=mode)

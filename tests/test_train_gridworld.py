@@ -22,6 +22,7 @@ from qmap.envs.gridworld_level import MOVES, SCREEN_COL, Level, load_level
 from qmap.envs.gridworld_paths import true_q_frames
 from qmap.gridworld.comparison import is_drawn
 from qmap.gridworld.evaluation import GroundTruth, evaluate, follow
+from qmap.gridworld.reached import ReachedCells
 from qmap.gridworld.strip import CELL, GAP, LABELS, TITLE, draw_strip
 from qmap.gridworld.training import GridWorldTraining, sample_transitions
 from qmap.train_gridworld import main
@@ -171,6 +172,11 @@ def test_transitions_are_single_steps_that_the_learner_takes() -> None:
     assert batch.terminals.shape == batch.rewards.shape == (5, 1)
     assert not batch.terminals.any()
     assert (batch.lengths == 1).all()
+    assert batch.reached is True
+    reached = ReachedCells(level)
+    batch = sample_transitions(level, np.random.default_rng(0), 5, reached)
+    np.testing.assert_array_equal(batch.reached, reached.windows(moves))
+    assert all(batch.reached[range(5), moves.rows, moves.cols + moves.window_shifts])
 
 
 def test_every_comparison_of_a_short_run_is_drawn_and_few_of_a_long_one() -> None:
@@ -273,10 +279,15 @@ def test_a_loaded_checkpoint_is_where_the_new_run_starts(tmp_path: Path) -> None
         run(tmp_path, "--load", str(ckpt), "--model", "mlp2")
 
 
+@pytest.mark.parametrize("unreached", ["bootstrap", "zero"])
 def test_a_resumed_run_ends_like_one_that_was_not_interrupted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    unreached: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    _, whole = run(tmp_path, "--target", "3")
+    flags = ["--target", "3", "--unreached", unreached]
+    _, whole = run(tmp_path, *flags)
     update = GridWorldTraining.step
 
     def update_then_stop(self: GridWorldTraining) -> None:
@@ -286,7 +297,7 @@ def test_a_resumed_run_ends_like_one_that_was_not_interrupted(
 
     with monkeypatch.context() as context:
         context.setattr(GridWorldTraining, "step", update_then_stop)
-        status, stopped = run(tmp_path, "--target", "3", "--path", str(tmp_path / "other"))
+        status, stopped = run(tmp_path, *flags, "--path", str(tmp_path / "other"))
         stopped = next((tmp_path / "other").glob("gridworld/*/*"))
     assert status == 130
     assert f"--resume {stopped}" in capsys.readouterr().err

@@ -98,6 +98,8 @@ class QMapLearner(Learner):
     of its logits: Q-values are in [0, 1], and a sigmoid's squared error would hardly have a
     gradient where they are near 0, as most are.
 
+    The target of a cell of which a transition says that none has `reached` it is 0.
+
     Args:
         make_network: makes a Q-frame network; called twice, online and target.
         learning_rate: Adam's step size.
@@ -162,6 +164,8 @@ class QMapLearner(Learner):
             batch.lengths,
             self.gamma,
         )
+        if batch.reached is not True:
+            targets = tf.where(batch.reached, targets, 0.0)
         if self.unknown_columns == "keep":
             known = tf.ones_like(known)
         known = tf.cast(known, tf.float32)

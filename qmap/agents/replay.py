@@ -30,6 +30,8 @@ class Transitions(NamedTuple):
         lengths: (batch,) int32 in [1, n].
         room_changes: (batch, n) bool, whether the step led to another room, which has places of
             its own; False where there is one room only.
+        reached: (batch, rows, cols) bool, cells in the window of the observations that a transition
+            is known to have led to; True where nobody keeps account of them.
     """
 
     observations: np.ndarray
@@ -42,6 +44,7 @@ class Transitions(NamedTuple):
     terminals: np.ndarray
     lengths: np.ndarray
     room_changes: np.ndarray | bool = False
+    reached: np.ndarray | bool = True
 
 
 class Replay:

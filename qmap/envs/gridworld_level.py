@@ -31,6 +31,7 @@ class Moves(NamedTuple):
         next_observations: (batch, 28, 32, 3) uint8.
         rows: row of the character after the step.
         cols: its column in the window as it stands after the step.
+        level_cols: its column in the level then.
         window_shifts: columns by which the window moved during the step.
     """
 
@@ -39,6 +40,7 @@ class Moves(NamedTuple):
     next_observations: np.ndarray
     rows: np.ndarray
     cols: np.ndarray
+    level_cols: np.ndarray
     window_shifts: np.ndarray
 
 
@@ -125,6 +127,7 @@ class Level:
             self.observations(next_places),
             rows.astype(np.int32),
             np.full(len(rows), SCREEN_COL, np.int32),
+            cols.astype(np.int32),
             (cols - self.positions[places, 1]).astype(np.int32),
         )
 

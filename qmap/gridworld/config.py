@@ -27,6 +27,11 @@ class GridWorldConfig(QMapOptions):
     lr: float = of_q_map(1e-4, "learning rate", above=0)
     clip: float = of_q_map(1000.0, "norm to which each gradient is clipped", above=0)
     batch: int = of_q_map(32, "transitions in an update", minimum=1)
+    unreached: str = of_q_map(
+        "bootstrap",
+        "targets of cells that no transition has led to so far: as those of any, or 0",
+        choices=("bootstrap", "zero"),
+    )
     gamma: float = of_q_map(0.9, "discount factor of the distances", above=0, below=1)
     target: int = of_q_map(
         1000,
@@ -85,5 +90,6 @@ def agent_name(config: GridWorldConfig) -> str:
     parts += ["centered"] * config.center_frames
     parts += ["sigmoid"] * (config.output == "sigmoid")
     parts += [double, f"unknown-{config.unknown_columns}"]
+    parts += ["unreached-zero"] * (config.unreached == "zero")
     parts += [load_level(config.train_level).name] * (config.train_level != "level1")
     return "_".join(parts)

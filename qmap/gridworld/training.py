@@ -17,6 +17,7 @@ from qmap.envs.gridworld_level import ACTION_NAMES, COORDS_SHAPE, Level
 from qmap.gridworld.comparison import Comparison, Comparisons
 from qmap.gridworld.config import GridWorldConfig, agent_name
 from qmap.gridworld.evaluation import GroundTruth, evaluate, table
+from qmap.gridworld.reached import ReachedCells
 from qmap.run import Run
 from qmap.utils import streams
 from qmap.utils.files import atomic_file
@@ -106,6 +107,7 @@ class GridWorldTraining:
         self.learner = learner
         self.generator = streams.generator(config.seed, "transitions")
         self.updates = 0
+        self.reached = ReachedCells(train_level) if config.unreached == "zero" else None
         self.truths = [GroundTruth(level, config.gamma) for level in test_levels]
         run.attach("learning", self)
         resumed = run.resume()
@@ -117,7 +119,7 @@ class GridWorldTraining:
     def step(self) -> None:
         """One update, and what is due after it."""
         config, learner = self.config, self.learner
-        batch = sample_transitions(self.train_level, self.generator, config.batch)
+        batch = sample_transitions(self.train_level, self.generator, config.batch, self.reached)
         learner.train(batch, np.ones(config.batch, np.float32))
         self.updates += 1
         self.run.advance(config.batch)
@@ -148,6 +150,7 @@ class GridWorldTraining:
             "updates": self.updates,
             "generator": self.generator.bit_generator.state,
             "weights": self.learner.weights(),
+            **({} if self.reached is None else {"reached": self.reached.state()}),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -156,6 +159,8 @@ class GridWorldTraining:
         self.updates = int(state.get("progress", state)["updates"])
         self.generator.bit_generator.state = state["generator"]
         self.learner.restore_weights(state["weights"])
+        if self.reached is not None:
+            self.reached.restore(state["reached"])
 
     def _compare(self) -> None:
         """Look at the errors on the test levels."""
@@ -167,9 +172,23 @@ class GridWorldTraining:
         self.comparisons.add(self.updates // self.config.eval_every, comparisons)
 
 
-def sample_transitions(level: Level, generator: np.random.Generator, count: int) -> Transitions:
-    """Return single steps from random free cells with random actions, without an end."""
+def sample_transitions(
+    level: Level,
+    generator: np.random.Generator,
+    count: int,
+    reached: ReachedCells | None = None,
+) -> Transitions:
+    """Return single steps from random free cells with random actions, without an end.
+
+    Args:
+        level: where.
+        generator: draws.
+        count: number of steps.
+        reached: is told where they lead to, and says what was reached; None for no account.
+    """
     moves = level.sample_moves(generator, count)
+    if reached is not None:
+        reached.add(moves)
     return Transitions(
         observations=moves.observations,
         actions=moves.actions,
@@ -180,4 +199,5 @@ def sample_transitions(level: Level, generator: np.random.Generator, count: int)
         window_shifts=moves.window_shifts[:, None],
         terminals=np.zeros((count, 1), bool),
         lengths=np.ones(count, np.int32),
+        reached=True if reached is None else reached.windows(moves),
     )
