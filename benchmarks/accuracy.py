@@ -22,7 +22,8 @@ import pandas as pd
 
 from benchmarks.result_table import add_run, read_table, rows_of
 from qmap.gridworld.config import GridWorldConfig, agent_name
-from qmap.utils.command_line import option, parse, run, typed
+from qmap.parse_config import parse as parse_config
+from qmap.utils.command_line import option, parse, run
 from qmap.utils.errors import UserError
 from qmap.utils.files import atomic_file
 from qmap.utils.plot import PlotOptions, draw_figure
@@ -38,6 +39,11 @@ WAYS = {
     "small start, usual": SMALL_START + USUAL,
     "small start, usual, soft": SMALL_START + USUAL + SOFT,
     "small start, usual, soft, ignore": SMALL_START + USUAL + SOFT + IGNORE,
+    "small start, usual, soft, unreached 0": [
+        *(SMALL_START + USUAL + SOFT),
+        *("--unreached", "zero"),
+    ],
+    "tuned": ["--recipe", "tuned"],
 }
 LOSSES = "ground_truth_loss.csv"
 LEVELS = ("level1", "level2", "level3")
@@ -169,7 +175,7 @@ def until_the_end(rows: np.ndarray, options: Options, way: str) -> np.ndarray | 
 
 def config_of(way: str) -> GridWorldConfig:
     """Return the configuration of a way of learning."""
-    return GridWorldConfig(**typed(GridWorldConfig, "", WAYS[way]))
+    return parse_config(GridWorldConfig, "", "", WAYS[way])
 
 
 def draw(options: Options) -> None:

@@ -147,10 +147,7 @@ class QMapOptions(QLearningOptions):
     """What the trainings of the published experiments can be told of how the Q-map learns."""
 
     # Named sets of values that take the place of defaults; what is typed on top wins.
-    RECIPES: ClassVar[dict[str, dict[str, Any]]] = {
-        "published": {},
-        "tuned": {"double_order": "usual", "soft_target": 0.01, "small_start": True},
-    }
+    RECIPES: ClassVar[dict[str, dict[str, Any]]]
 
     # What to learn.
     recipe: str = of_learning(

@@ -10,15 +10,14 @@ import pandas as pd
 import pytest
 
 from benchmarks import accuracy
-from benchmarks.accuracy import WAYS, Options, errors, find, find_run
-from qmap.gridworld.config import GridWorldConfig, agent_name
-from qmap.utils.command_line import typed
+from benchmarks.accuracy import WAYS, Options, config_of, errors, find, find_run
+from qmap.gridworld.config import agent_name
 from qmap.utils.errors import UserError
 
 
 def write_run(options: Options, way: str, seed: int, last_step: int) -> None:
     """A run whose error is the step in millions, twice and three times it on the other levels."""
-    agent = agent_name(GridWorldConfig(**typed(GridWorldConfig, "", WAYS[way])))
+    agent = agent_name(config_of(way))
     folder = Path(options.path) / options.precision / "gridworld" / agent / f"seed-{seed}_now"
     folder.mkdir(parents=True)
     steps = np.arange(0, last_step + 1, 1600)
@@ -28,7 +27,7 @@ def write_run(options: Options, way: str, seed: int, last_step: int) -> None:
 
 
 def test_every_way_is_an_agent_of_its_own() -> None:
-    names = {agent_name(GridWorldConfig(**typed(GridWorldConfig, "", WAYS[way]))) for way in WAYS}
+    names = {agent_name(config_of(way)) for way in WAYS}
     assert len(names) == len(WAYS)
 
 

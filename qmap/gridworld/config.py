@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from qmap.agents.published import GRID_WORLD, VALUE_ITERATION
 from qmap.envs.gridworld_level import load_level
@@ -16,6 +16,21 @@ class GridWorldConfig(QMapOptions):
     """Everything the training can be told; the defaults are those of the Q-map paper
     (section 4.1).
     """
+
+    # docs/gridworld.md; compared as often in transitions as the published settings are.
+    RECIPES: ClassVar[dict[str, dict[str, Any]]] = {
+        "published": {},
+        "tuned": {
+            "double_order": "usual",
+            "output": "sigmoid",
+            "soft_target": 0.01,
+            "model": "skip1",
+            "lr": 3e-4,
+            "batch": 8,
+            "unreached": "zero",
+            "eval_every": 200,
+        },
+    }
 
     # What to learn.
     train_level: str = of_learning("level1", "level: name or image file", metavar="LEVEL")
