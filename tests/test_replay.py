@@ -259,7 +259,9 @@ def test_batches_are_arrays_of_the_kinds_that_the_learners_are_compiled_for() ->
     for _ in range(15):
         play.step()
     batch = play.replay.transitions(play.sets["one"].sample(play.generator, 4), 2)
-    kinds = {name: (array.dtype.name, array.shape) for name, array in batch._asdict().items()}
+    arrays = batch._asdict()
+    assert arrays.pop("reached") is True, "a replay keeps no account"
+    kinds = {name: (array.dtype.name, array.shape) for name, array in arrays.items()}
     assert kinds == {
         "observations": ("uint8", (4, 2, 3, 3)),
         "actions": ("int32", (4,)),
