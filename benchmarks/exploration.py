@@ -1,10 +1,9 @@
 """How far agents get, beside agents that learn nothing: `python -m benchmarks.exploration`.
 
 Each agent acts in each world with each seed in a process of its own. Those that learn follow the
-published schedules and are stopped early, when nearly every step still explores; those named -100k
-have schedules that end after 100,000 steps. What they visited goes into one table. A run that is in
-it is not repeated and one that is too short goes on, so that the comparison can be interrupted;
-`--only-there` takes what is there and says what is missing.
+published schedules and are stopped early, when nearly every step still explores. What they visited
+goes into one table. A run that is in it is not repeated and one that is too short goes on, so that
+the comparison can be interrupted; `--only-there` takes what is there and says what is missing.
 `--pictures` draws the coverage against the steps.
 """
 
@@ -49,16 +48,6 @@ AGENTS = {
     "q-map+dqn-rare-goals": [
         *("--recipe", "tuned", "--hidden", "192", "--goal-rarity", "2", "--goal-margin", "1")
     ],
-}
-# At first the Q-map reaches a third of its goals, and random actions that are kept find more.
-AGENTS["q-map+dqn-late-goals"] = [
-    *AGENTS["q-map+dqn-rare-goals"],
-    *("--repeat", "2", "8", "--goal-starts", "10000"),
-]
-# Their schedules end with the run: they come to follow the DQN, and explore from where that got.
-AGENTS |= {
-    f"{agent}-100k": [*AGENTS[agent], "--steps", "100000"]
-    for agent in ("dqn", "q-map+dqn-late-goals")
 }
 MODEL = "q-map+dqn"
 JERK_STEPS = 100_000  # over which JERK comes to replay only

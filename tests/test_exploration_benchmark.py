@@ -166,9 +166,8 @@ def test_every_agent_in_every_world_is_a_command_that_its_program_takes(
     from qmap.train_mario import MarioConfig
 
     found = commands(monkeypatch)
-    visits = {20_000: VISITS[10_000]}
-    model = write_run(tmp_path, "q-map+dqn", 0, visits, world, kept_actions="a,b\n1,1\n")
-    options = options_for(tmp_path, steps=20_000)
+    model = write_run(tmp_path, "q-map+dqn", 0, VISITS, world, kept_actions="a,b\n1,1\n")
+    options = options_for(tmp_path, steps=10_000 + 5_000 * (agent == "q-map+dqn"))
     if agent == "q-map+dqn":
         for file in (model / "coords").iterdir():
             file.unlink()
