@@ -33,6 +33,7 @@ from qmap.training import train
 
 BLOCK = 100  # steps that are measured in a row, each time followed by their floor
 NETWORKS_AND_EMULATOR = ("emulator", "acting", "learning")
+Times = dict[str, float]  # of a block, in milliseconds per step, by part
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,26 @@ def measure(
     return probe.figures()
 
 
+def recording_share(recorded: list[Times], times: list[Times]) -> float | None:
+    """The share of a step's time that recording takes; None if nothing was recorded.
+
+    Each recorded block is compared with the one before it, as encoding also slows what it is no
+    part of.
+    """
+    if not recorded:
+        return None
+    return float(np.median(1.0 - _totals(times) / _totals(recorded)))
+
+
+def floor_ratio(floor: list[Times], times: list[Times]) -> float:
+    """The time of the floor by the time of the training, block by block."""
+    return float(np.median(_totals(floor) / _totals(times)))
+
+
+def _totals(blocks: list[Times]) -> np.ndarray:
+    return np.array([sum(times.values()) for times in blocks])
+
+
 class Enough(BaseException):
     """All blocks are measured. No error, so that nothing takes it for one."""
 
@@ -155,11 +176,11 @@ class Probe:
         self.next_stop = self.filled + warmup
         self.stopwatch = Stopwatch()
         self.events: list[Event] = []
-        self.times: list[dict[str, float]] = []
-        self.recorded_times: list[dict[str, float]] = []
+        self.times: list[Times] = []
+        self.recorded_times: list[Times] = []
         self.recording: Recording | None = None
         self.recorded = False
-        self.floor_times: list[dict[str, float]] = []
+        self.floor_times: list[Times] = []
         self.floor: Floor | None = None
         self.env: gymnasium.Env | None = None
 
@@ -192,35 +213,23 @@ class Probe:
 
     def figures(self) -> GameFigures:
         """Return what all blocks together say."""
-        totals = [sum(times.values()) for times in self.times]
-        floors = [sum(times.values()) for times in self.floor_times]
         outside = [
             1.0 - sum(times.get(part, 0.0) for part in NETWORKS_AND_EMULATOR) / total
-            for times, total in zip(self.times, totals, strict=True)
+            for times, total in zip(self.times, _totals(self.times), strict=True)
         ]
         ms = _medians(self.times)
         return GameFigures(
             steps_per_second=1e3 / sum(ms.values()),
             ms=ms,
             floor_ms={k: v for k, v in _medians(self.floor_times).items() if k != "other"},
-            floor_ratio=statistics.median(np.divide(floors, totals)),
+            floor_ratio=floor_ratio(self.floor_times, self.times),
             outside=statistics.median(outside),
             update_ms=self.update_ms,
-            recording=self._recording_share(),
+            recording=recording_share(self.recorded_times, self.times),
             stored=self.stored_then,
             replay_bytes_per_transition=self.bytes_per_transition,
             peak_memory_bytes=self.peak_memory,
         )
-
-    def _recording_share(self) -> float | None:
-        """Each recorded block beside the one before it, which was not recorded."""
-        if not self.recorded_times:
-            return None
-        with_video, without = (
-            np.array([sum(times.values()) for times in blocks])
-            for blocks in (self.recorded_times, self.times)
-        )
-        return float(np.median(1.0 - without / with_video))
 
     def _add(self, add: Callable[..., None]) -> Callable[..., None]:
         def watched(recording: Recording, *args: Any) -> None:
@@ -304,7 +313,7 @@ class Probe:
         self.events.clear()
         self.stopwatch.reset()
 
-    def _floor_of_block(self, agent: Agent) -> dict[str, float]:
+    def _floor_of_block(self, agent: Agent) -> Times:
         with self.bare_emulator(self.env or self.experiment.make_env()) as emulate:
             seconds = self.floor.seconds(self.events, emulate)
         if self.config.envs > 1:
@@ -347,10 +356,10 @@ def bytes_per_transition(agent: Agent) -> float:
     return replay.nbytes / len(replay) + trees / replay.capacity
 
 
-def _per_step(seconds: Mapping[str, float], steps: int) -> dict[str, float]:
+def _per_step(seconds: Mapping[str, float], steps: int) -> Times:
     return {part: 1e3 * value / steps for part, value in seconds.items()}
 
 
-def _medians(times: list[dict[str, float]]) -> dict[str, float]:
+def _medians(times: list[Times]) -> Times:
     parts = sorted({part for block in times for part in block})
     return {part: statistics.median(block.get(part, 0.0) for block in times) for part in parts}
