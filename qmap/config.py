@@ -110,14 +110,6 @@ class TrainingConfig(GameOptions, QMapOptions):
     # What to learn.
     dqn: bool = of_learning(True, "do not learn the task: explore with the Q-map alone")
     qmap: bool = of_learning(True, "do not learn the Q-map: a DQN that explores epsilon-greedily")
-    hidden: int | None = of_learning(
-        None,
-        "units of each dense layer in the middle of the networks; fewer make smaller checkpoints "
-        "(default: as the network's name says, 1,024 as published)",
-        needs=["learns"],
-        minimum=1,
-        maximum=2**16,
-    )
     # Exploration.
     exploration: str = of_exploration(
         "linear",

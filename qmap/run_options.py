@@ -32,6 +32,7 @@ WITHOUT = {
     "prioritizes": "--alpha 0",
     "copies": "--soft-target",
     "normalizes": "--model value-iteration",
+    "has_dense_layers": "a --model of any size, which has no dense layers",
     "is_retro": "an --env that is not retro:GAME",
     "anneals": "a schedule of exploration that has no phases",
     "decays": "a schedule of exploration that is not geometric",
@@ -154,6 +155,14 @@ class QMapOptions(QLearningOptions):
         "published",
         "which set of values the options below begin with; config.json holds the values",
         choices=("published", "tuned"),
+    )
+    hidden: int | None = of_learning(
+        None,
+        "units of each dense layer in the middle of the networks; fewer make smaller checkpoints "
+        "(default: as the network's name says, 1,024 as published)",
+        needs=["learns", "has_dense_layers"],
+        minimum=1,
+        maximum=2**16,
     )
     # Q-map.
     unknown_columns: str = of_q_map(

@@ -258,6 +258,11 @@ def test_options_that_do_nothing_are_named_a_line_each(
             "--model value-iteration --no-norm",
             "--no-norm does nothing with --model value-iteration",
         ),
+        ("--hidden 64 --model mlp1", ""),
+        (
+            "--hidden 64 --model any-size",
+            "--hidden does nothing with a --model of any size, which has no dense layers",
+        ),
     ],
 )
 def test_the_grid_world_names_them_too(

@@ -239,11 +239,13 @@ def test_a_run_leaves_losses_strips_a_checkpoint_and_an_evaluation(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     flags = ["--no-dueling", "--small-start", "--lr", "1e-3", "--soft-target", "0.5"]
+    flags += ["--hidden", "24"]
     status, folder = run(tmp_path, *flags, seed=7)
     assert status == 0
     assert folder.name.startswith("seed-7_")
     for setting in (
         "convdeconv3",
+        "hidden-24",
         "lr-0.001",
         "batch-4",
         "soft-0.5",
@@ -258,7 +260,8 @@ def test_a_run_leaves_losses_strips_a_checkpoint_and_an_evaluation(
     strips = {path.name for path in (folder / "images").iterdir()}
     assert strips == {f"step_{s}_small{n}.png" for s in (0, 16, 32) for n in (0, 1)}
     assert cv2.imread(str(folder / "images" / "step_16_small0.png")).shape[2] == 3
-    assert checkpoint.load(folder / "tensorflow" / "step_40.ckpt", "checkpoint")["q_map"]
+    saved = checkpoint.load(folder / "tensorflow" / "step_40.ckpt", "checkpoint")["q_map"]
+    assert {24} <= {size for weight in saved["online"].values() for size in weight.shape}
     results = json.loads((folder / "evaluation.json").read_text())
     assert results["transitions"] == 40
     assert set(results["levels"]) == {"small0", "small1"}

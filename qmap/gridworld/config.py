@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from qmap.agents.published import GRID_WORLD, VALUE_ITERATION
+from qmap.agents.published import ANY_SIZE, GRID_WORLD, VALUE_ITERATION
 from qmap.envs.gridworld_level import load_level
 from qmap.run_options import QMapOptions, of_learning, of_q_map, of_run
 from qmap.utils.errors import UserError
@@ -64,6 +64,11 @@ class GridWorldConfig(QMapOptions):
     )
 
     @property
+    def has_dense_layers(self) -> bool:
+        """Whether the network has dense layers in its middle."""
+        return self.model not in ANY_SIZE
+
+    @property
     def copies(self) -> bool:
         """Whether the target network is a copy of the online one, made now and then."""
         return self.soft_target == 0
@@ -98,6 +103,7 @@ def agent_name(config: GridWorldConfig) -> str:
     """Name of the agent in the results: the model and what distinguishes its learning."""
     double = f"double-{config.double_order}" if config.double else "no-double"
     parts = [config.model]
+    parts += [f"hidden-{config.hidden}"] * (config.hidden is not None)
     parts += [f"{name}-{getattr(config, name):g}" for name in ("lr", "batch", "gamma", "target")]
     parts += [f"soft-{config.soft_target:g}"] * (config.soft_target > 0)
     parts += [f"no-{name}" for name in ("dueling", "norm") if not getattr(config, name)]

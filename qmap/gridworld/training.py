@@ -69,6 +69,7 @@ def make_learner(config: GridWorldConfig) -> QMapLearner:
                 center=config.center_frames,
                 sigmoid=config.output == "sigmoid",
                 small_start=config.small_start,
+                hidden=config.hidden,
             ),
             learning_rate=config.lr,
             gamma=config.gamma,
