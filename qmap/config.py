@@ -218,6 +218,14 @@ class TrainingConfig(GameOptions, QMapOptions):
         "the Q-map sees the newest frame and the differences between frames, in place of the stack",
         needs=["qmap"],
     )
+    terminal_share: float = of_q_map(
+        0.0,
+        "share of each of the Q-map's batches that is drawn evenly from the steps that ended an "
+        "episode; by priority alone they are too few for the Q-map to foresee a death",
+        needs=["qmap"],
+        minimum=0,
+        maximum=1,
+    )
     qmap_lr: float = of_q_map(3e-4, "learning rate of the Q-map", needs=["qmap"], above=0)
     qmap_gamma: float = of_q_map(
         0.9, "discount factor of the distances", needs=["qmap"], above=0, below=1

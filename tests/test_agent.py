@@ -34,12 +34,14 @@ class FakeLearner:
         self.copied_at: list[int] = []
         self.moved_at: list[int] = []
         self.weights_seen: list[np.ndarray] = []
+        self.ends_seen: list[int] = []
         self.agent: Agent
 
     def train(self, batch: Transitions, weights: np.ndarray) -> Update:
         assert len(batch.actions) == len(weights)
         self.trained_at.append(self.agent.step)
         self.weights_seen.append(weights)
+        self.ends_seen.append(int(batch.terminals[:, 0].sum()))
         return Update(0.5, np.linspace(-2.0, 2.0, len(weights)), 0.25)
 
     def update_target(self, share: float = 1.0) -> None:
@@ -209,6 +211,32 @@ def test_training_and_copies_come_as_often_as_they_should(n_envs: int, train_eve
         assert len(q_map.copied_at) == len(dqn.copied_at) == (copies if agent.step >= first else 0)
     assert min(q_map.trained_at) >= 50
     assert agent.step == 240
+
+
+def test_a_share_of_the_batches_of_the_q_map_is_steps_that_ended_an_episode() -> None:
+    ends = {}
+    for share in (0.0, 0.5):
+        q_map, dqn = FakeLearner("q_map"), FakeLearner("dqn")
+        agent = agent_with(q_map, dqn, terminal_share=share)
+        world = World(0, 1)
+        world.begin(agent)
+        for _ in range(400):
+            world.step(agent)
+        ends[share] = q_map.ends_seen, dqn.ends_seen
+    assert min(ends[0.5][0]) >= 4
+    for seen in (*ends[0.0], ends[0.5][1]):  # 1 in 20 ends one here
+        assert np.mean(seen) < 2
+
+
+def test_steps_that_end_no_episode_fill_the_batches_until_one_ends() -> None:
+    q_map = FakeLearner("q_map")
+    agent = agent_with(q_map, terminal_share=1.0)
+    frames, coords = np.zeros((1, *FRAME_SHAPE), np.uint8), np.zeros((1, 3), int)
+    agent.start(np.arange(1), frames, coords)
+    for step in range(120):
+        agent.observe(np.zeros(1, int), np.zeros(1), np.array([step == 90]), frames, coords)
+        agent.train()
+    assert (q_map.ends_seen[0], q_map.ends_seen[-1]) == (0, 8)
 
 
 def test_steps_are_counted_where_the_characters_are_and_policies_are_told_their_rooms() -> None:

@@ -146,6 +146,8 @@ class Play:
         for priorities in self.sets.values():
             sampleable = np.flatnonzero(priorities.tree[np.arange(self.replay.capacity)])
             assert sampleable.tolist() == sorted(expected)
+        ends = [slot for slot, (episode, step) in expected.items() if episode.terminals[step]]
+        assert self.replay.ends().tolist() == sorted(ends)
         slots = np.array(sorted(expected), np.int64)
         for n_steps in range(1, 5):
             batch = self.replay.transitions(slots, n_steps)

@@ -213,7 +213,7 @@ class Agent:
         slots, updates = {}, {}
         for learner in self.learners:
             priorities = self.replay.priorities[learner.name]
-            slots[learner.name] = priorities.sample(self.generators["sampling"], settings.batch)
+            slots[learner.name] = self._draw(learner)
             updates[learner.name] = partial(
                 learner.train,
                 self.replay.transitions(slots[learner.name], settings.n_steps),
@@ -226,6 +226,19 @@ class Agent:
             self.means.add(f"{title} error", np.abs(update.errors).mean())
             if name == QMapLearner.name:
                 self.means.add("mean best q", update.best_q)
+
+    def _draw(self, learner: QMapLearner | DQNLearner) -> np.ndarray:
+        """Return the slots of a batch: by priority, and some of the Q-map's among the ends.
+
+        That a share of each batch is drawn from what is rare and matters is from Narasimhan et al.
+        2015, *Language Understanding for Text-based Games*, where it is steps with a reward.
+        """
+        generator, settings = self.generators["sampling"], self.settings
+        slots = self.replay.priorities[learner.name].sample(generator, settings.batch)
+        count = round(settings.terminal_share * settings.batch)
+        if learner is self.q_map and count and len(ends := self.replay.ends()):
+            slots[:count] = generator.choice(ends, count)
+        return slots
 
     def measured(self, name: str) -> float | None:
         """Return the mean of what a column of learning.csv is about, since it was last asked."""

@@ -176,6 +176,12 @@ class Replay:
         """Slots of the frame that each environment shows now, (n_envs,)."""
         return self._starts + (self._appended - 1) % self.ring
 
+    def ends(self) -> np.ndarray:
+        """Slots of the transitions that ended an episode for good and may be drawn, (k,)."""
+        slots = np.flatnonzero(self._terminals & self._continues)
+        steps_ago = (self.newest()[slots // self.ring] - slots) % self.ring
+        return slots[steps_ago < self.ring - self.history]
+
     def rooms(self, slots: np.ndarray) -> np.ndarray:
         """Rooms in which the frames of `slots` were seen, int32 of the same shape."""
         return self._rooms[slots]
