@@ -29,6 +29,7 @@ from qmap.utils.run_logs import read_log
 from qmap.utils.visits import load_rows
 
 NOTHING_LEARNED = ["--no-qmap", "--no-dqn"]
+RARE_GOALS = ["--recipe", "tuned", "--hidden", "192", "--goal-rarity", "2", "--goal-margin", "1"]
 CONTROLS = {
     "random": [],
     "repeat-4": ["--repeat", "4"],
@@ -45,9 +46,8 @@ AGENTS = {
     "dqn": ["--no-qmap"],
     "q-map+dqn": [],
     "q-map+dqn-tuned": ["--recipe", "tuned"],
-    "q-map+dqn-rare-goals": [
-        *("--recipe", "tuned", "--hidden", "192", "--goal-rarity", "2", "--goal-margin", "1")
-    ],
+    "q-map+dqn-rare-goals": RARE_GOALS,
+    "q-map+dqn-foresight": [*RARE_GOALS, "--terminal-share", "0.125"],
 }
 MODEL = "q-map+dqn"
 JERK_STEPS = 100_000  # over which JERK comes to replay only
