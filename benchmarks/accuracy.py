@@ -75,7 +75,7 @@ class Options:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run what is missing, then print the table."""
-    options = parse(Options, __doc__.splitlines()[0], arguments, "python -m benchmarks.accuracy")
+    options = parse(Options, __doc__.splitlines()[0], arguments, "benchmarks.accuracy")
     print(f"mean squared errors on levels 1, 2 and 3, {options.steps:,} transitions")
     at = f"level 1 at {', '.join(f'{moment:,}' for moment in PUBLISHED_AT)}"
     print(f"{'':34} {'at the end':24} {'last quarter':24} {'level 1, each seed':24} {at}")

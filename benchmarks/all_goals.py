@@ -83,7 +83,7 @@ class Options:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure what is missing, then print the tables."""
-    options = parse(Options, __doc__.splitlines()[0], arguments, "python -m benchmarks.all_goals")
+    options = parse(Options, __doc__.splitlines()[0], arguments, "benchmarks.all_goals")
     print(", ".join(f"{name} {value}" for name, value in describe().items()))
     if "worlds" in options.part:
         print_worlds()

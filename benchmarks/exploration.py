@@ -111,7 +111,7 @@ class Options:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run what is missing, then print the tables."""
-    options = parse(Options, __doc__.splitlines()[0], arguments, "python -m benchmarks.exploration")
+    options = parse(Options, __doc__.splitlines()[0], arguments, "benchmarks.exploration")
     if options.steps % EVERY:
         raise UserError(f"--steps {options.steps}: expected a multiple of {EVERY:,}")
     for name in options.worlds:

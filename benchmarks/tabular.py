@@ -79,9 +79,7 @@ class Recorded(gymnasium.Env[np.ndarray, np.int64]):
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
-    options = command_line.parse(
-        Options, __doc__.splitlines()[0], arguments, "python -m benchmarks.tabular"
-    )
+    options = command_line.parse(Options, __doc__.splitlines()[0], arguments, "benchmarks.tabular")
     print(describe())
     # First, for what is counted is the most that the process ever had.
     print(f"memory: {screen_memory(options.screens):.0f} bytes a screen, 6 actions, one table")

@@ -39,7 +39,7 @@ class Options:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print a line for each checkpoint."""
     options = command_line.parse(
-        Options, __doc__.splitlines()[0], arguments, "python -m benchmarks.wandering"
+        Options, __doc__.splitlines()[0], arguments, "benchmarks.wandering"
     )
     if not options.run:
         raise UserError("--run is missing: expected the folder of a run of qmap.train_gridworld")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import sys
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
@@ -167,6 +168,13 @@ def test_help_lists_every_flag_with_its_default(capsys: pytest.CaptureFixture[st
     for text in ("--no-dqn", "--render", "--train-every N", "(default 4)", "{1.1,1.2}", "100 %"):
         assert text in output
     assert output.startswith("usage: python -m program [options] A program.")
+
+
+@pytest.mark.parametrize("name", ["accuracy", "all_goals", "exploration", "tabular", "wandering"])
+def test_a_benchmark_is_called_by_its_module(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        importlib.import_module(f"benchmarks.{name}").main(["--help"])
+    assert capsys.readouterr().out.startswith(f"usage: python -m benchmarks.{name} [options]")
 
 
 def test_help_groups_the_options_in_the_order_that_is_asked_for(
