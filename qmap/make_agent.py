@@ -8,8 +8,10 @@ import numpy as np
 
 from qmap.agents.agent import Agent
 from qmap.agents.dqn import DQNLearner
-from qmap.agents.exploration import GoalCounts, GoalPolicy, Policy
+from qmap.agents.goal_counts import GoalCounts
+from qmap.agents.goal_policy import GoalPolicy
 from qmap.agents.means import Means
+from qmap.agents.policy import Policy
 from qmap.agents.priorities import Priorities
 from qmap.agents.published import dqn_maker, q_frames_maker
 from qmap.agents.q_map import QMapLearner

@@ -9,10 +9,12 @@ import pytest
 
 from qmap.agents.agent import Agent
 from qmap.agents.dqn import DQNLearner
-from qmap.agents.exploration import GoalCounts, GoalPolicy, Kind, Needs
+from qmap.agents.goal_counts import GoalCounts
+from qmap.agents.goal_policy import GoalPolicy
 from qmap.agents.learner import Update
 from qmap.agents.means import Means
 from qmap.agents.networks import ConvDQN, ConvQFrames
+from qmap.agents.policy import Kind, Needs
 from qmap.agents.q_map import QMapLearner
 from qmap.agents.replay import Transitions
 from qmap.config import TrainingConfig

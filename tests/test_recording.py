@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qmap.agents.exploration import Goal, Kind
+from qmap.agents.policy import Goal, Kind
 from qmap.experiment import Bests, Episode, Experiment
 from qmap.recording import FIRST_EPISODES, PATIENCE, Recording
 from qmap.utils.picture import StepRecord

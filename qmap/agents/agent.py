@@ -10,9 +10,11 @@ import numpy as np
 
 from qmap.agents.acting import OnlineNetworks
 from qmap.agents.dqn import DQNLearner
-from qmap.agents.exploration import ExplorationBalance, GoalCounts, Policy
+from qmap.agents.exploration_balance import ExplorationBalance
+from qmap.agents.goal_counts import GoalCounts
 from qmap.agents.learner import FOLLOW_EVERY, followed
 from qmap.agents.means import Means
+from qmap.agents.policy import Policy
 from qmap.agents.q_map import QMapLearner
 from qmap.agents.replay import Replay
 from qmap.agents.schedules import crossings, linear, planned_exploration

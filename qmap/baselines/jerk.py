@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from qmap.agents.exploration import Kind, Needs
+from qmap.agents.policy import Kind, Needs
 from qmap.utils.errors import UserError
 
 FORWARD = 100  # steps to the right, before it looks whether that led anywhere
@@ -125,7 +125,7 @@ class Jerk:
         return EXPLOIT_BIAS + self._step / self.steps
 
     def plan(self, coords: np.ndarray, **_: Any) -> Needs:
-        """Note where the character is; see `qmap.agents.exploration.Policy`."""
+        """Note where the character is; see `qmap.agents.policy.Policy`."""
         self._attempt.columns.append(int(coords[1]))
         return Needs(q_frames=False, greedy_action=False)
 

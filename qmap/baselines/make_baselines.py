@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from qmap.agents.exploration import Policy
+from qmap.agents.policy import Policy
 from qmap.baselines.jerk import Jerk, find_moves
 from qmap.baselines.kept_actions import load_kept_actions
 from qmap.baselines.repeated_actions import RepeatedActions

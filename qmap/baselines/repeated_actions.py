@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from qmap.agents.exploration import Kind, Needs
+from qmap.agents.policy import Kind, Needs
 
 
 class RepeatedActions:
@@ -45,7 +45,7 @@ class RepeatedActions:
         self._left = 0
 
     def plan(self, coords: np.ndarray, **_: Any) -> Needs:
-        """Need nothing; see `qmap.agents.exploration.Policy`."""
+        """Need nothing; see `qmap.agents.policy.Policy`."""
         return Needs(q_frames=False, greedy_action=False)
 
     def act(self, q_frames: None = None, greedy_action: None = None) -> int:

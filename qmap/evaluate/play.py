@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from qmap.agents.exploration import GoalPolicy
+from qmap.agents.goal_policy import GoalPolicy
 from qmap.agents.means import Means
 from qmap.agents.sight import brightest, near
 from qmap.evaluate.player import Player

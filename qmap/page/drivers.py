@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from qmap.agents.exploration import ExplorationBalance, GoalCounts, GoalPolicy
+from qmap.agents.exploration_balance import ExplorationBalance
+from qmap.agents.goal_counts import GoalCounts
+from qmap.agents.goal_policy import GoalPolicy
 from qmap.agents.means import Means
 from qmap.agents.schedules import linear, planned_exploration
 from qmap.config import TrainingConfig
@@ -18,7 +20,7 @@ DRIVERS = (NOTHING, GOALS, TASK, POLICY)
 
 
 class Choice(NamedTuple):
-    """An action and what kind of step it is (see `qmap.agents.exploration.Kind`)."""
+    """An action and what kind of step it is (see `qmap.agents.policy.Kind`)."""
 
     action: int
     kind: str

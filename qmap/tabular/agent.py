@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qmap.agents.exploration import ExplorationBalance, Kind
+from qmap.agents.exploration_balance import ExplorationBalance
 from qmap.agents.means import Means
+from qmap.agents.policy import Kind
 from qmap.agents.schedules import linear
 from qmap.tabular.memory import entries_of, tree_of
 from qmap.tabular.rules import Rule

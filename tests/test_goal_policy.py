@@ -10,16 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qmap.agents.exploration import (
-    ExplorationBalance,
-    Goal,
-    GoalCounts,
-    GoalPolicy,
-    Kind,
-    Needs,
-    begins,
-)
+from qmap.agents.exploration_balance import ExplorationBalance
+from qmap.agents.goal_counts import GoalCounts
+from qmap.agents.goal_policy import GoalPolicy, begins
 from qmap.agents.means import Means
+from qmap.agents.policy import Goal, Kind, Needs
 
 ROWS, COLS, N_ACTIONS = 4, 6, 3
 GAMMA = 0.9
@@ -408,73 +403,6 @@ def test_a_restored_policy_continues_alike() -> None:
         assert (one.goal, one.timer, one.kind) == (other.goal, other.timer, other.kind)
 
 
-class TestExplorationBalance:
-    def test_shares_are_running_averages_that_sum_to_one(self) -> None:
-        balance, generator = ExplorationBalance(), np.random.default_rng(0)
-        kinds = generator.choice(list(Kind), 2000, p=[0.1, 0.2, 0.3, 0.4])
-        shares = np.array([1.0, 0.0, 0.0])
-        for kind in kinds:
-            balance.count(kind)
-            now = [kind is Kind.RANDOM, kind is Kind.GOAL, kind in (Kind.GREEDY, Kind.GREEDY_GOAL)]
-            shares = 0.99 * shares + 0.01 * np.array(now)
-            np.testing.assert_allclose([balance.random, balance.goal, balance.greedy], shares)
-            assert balance.random + balance.goal + balance.greedy == pytest.approx(1.0)
-            assert balance.exploring == pytest.approx(balance.random + balance.goal)
-        np.testing.assert_allclose(shares, [0.1, 0.2, 0.7], atol=0.12)
-
-    def test_goals_become_rarer_where_too_much_is_explored_and_else_more_frequent(self) -> None:
-        balance = ExplorationBalance()
-        balance.adjust(planned=0.9)
-        assert balance.goal_proba == pytest.approx(0.999)
-        balance.adjust(planned=0.9)
-        assert balance.goal_proba == pytest.approx(0.998)
-        for _ in range(100):
-            balance.count(Kind.GREEDY)
-        balance.adjust(planned=0.9)
-        assert balance.goal_proba == pytest.approx(0.999)
-
-    def test_the_probability_of_a_goal_stays_a_probability(self) -> None:
-        balance = ExplorationBalance()
-        for _ in range(1005):
-            balance.adjust(planned=0.5)
-            assert 0.0 <= balance.goal_proba <= 1.0
-        assert balance.goal_proba == 0.0
-        for _ in range(200):
-            balance.count(Kind.GREEDY_GOAL)
-        for _ in range(1005):
-            balance.adjust(planned=0.5)
-            assert 0.0 <= balance.goal_proba <= 1.0
-        assert balance.goal_proba == 1.0
-
-    def test_without_a_task_rounding_does_not_make_goals_rarer(self) -> None:
-        balance, generator = ExplorationBalance(), np.random.default_rng(0)
-        for is_goal in generator.random(20_000) < 0.9:
-            balance.count(Kind.GOAL if is_goal else Kind.RANDOM)
-            balance.adjust(planned=1.0)
-            assert balance.goal_proba == 1.0
-
-    def test_the_share_of_exploring_steps_comes_to_the_plan(self) -> None:
-        balance, policy = ExplorationBalance(), policy_with(max_steps=6)
-        q_frames, exploring = frames({(1, 2, 2): 6}), []
-        for _ in range(30_000):
-            step(policy, q_frames, greedy=1, random_proba=0.05, goal_proba=balance.goal_proba)
-            balance.count(policy.kind)
-            balance.adjust(planned=0.4)
-            exploring.append(policy.kind in (Kind.RANDOM, Kind.GOAL))
-        assert np.mean(exploring[5000:]) == pytest.approx(0.4, abs=0.03)
-
-    def test_a_restored_balance_continues_alike(self) -> None:
-        one, other = ExplorationBalance(), ExplorationBalance()
-        for kind in (Kind.GOAL, Kind.GREEDY):
-            one.count(kind)
-            one.adjust(0.5)
-        other.restore(json.loads(json.dumps(one.state())))
-        for balance in (one, other):
-            balance.count(Kind.GREEDY)
-            balance.adjust(0.1)
-        assert one.state() == other.state()
-
-
 def test_how_goals_end_is_counted() -> None:
     policy = policy_with()
     for end, reached in (((1, 2, 0), 1.0), ((0, 0, 0), 0.0)):
@@ -497,3 +425,14 @@ def test_a_goal_whose_time_is_over_was_not_reached() -> None:
     assert policy.means.take("goals reached") is None
     step(policy, frames({}), coords=(0, 0, 0))
     assert policy.means.take("goals reached") == 0.0
+
+
+def test_the_share_of_exploring_steps_comes_to_the_plan() -> None:
+    balance, policy = ExplorationBalance(), policy_with(max_steps=6)
+    q_frames, exploring = frames({(1, 2, 2): 6}), []
+    for _ in range(30_000):
+        step(policy, q_frames, greedy=1, random_proba=0.05, goal_proba=balance.goal_proba)
+        balance.count(policy.kind)
+        balance.adjust(planned=0.4)
+        exploring.append(policy.kind in (Kind.RANDOM, Kind.GOAL))
+    assert np.mean(exploring[5000:]) == pytest.approx(0.4, abs=0.03)

@@ -1,120 +1,14 @@
-"""Exploration by walking to goals a chosen number of steps away (Q-map paper, section 4).
-
-The policy knows Q-values, coordinates and random numbers, and nothing of networks. A step has two
-halves, because the Q-values are only computed where they are needed: `plan` tosses the coins and
-tells what it needs, `act` takes what was asked for and returns the action.
-"""
+"""Exploration by walking to goals a chosen number of steps away (Q-map paper, section 4)."""
 
 from __future__ import annotations
 
-from enum import Enum
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 import numpy as np
 
+from qmap.agents.goal_counts import GoalCounts
 from qmap.agents.means import Means
-from qmap.utils.visits import Visits
-
-
-class Kind(Enum):
-    """What kind of step the last one was."""
-
-    RANDOM = "random"
-    GOAL = "goal"
-    GREEDY = "greedy"
-    GREEDY_GOAL = "greedy goal"
-
-
-class Needs(NamedTuple):
-    """What `GoalPolicy.act` needs to know in this step."""
-
-    q_frames: bool
-    greedy_action: bool
-
-
-class Goal(NamedTuple):
-    """A cell in world coordinates, which a scrolling window does not move."""
-
-    row: int
-    col: int
-
-
-class Policy(Protocol):
-    """Chooses the actions of one environment; `GoalPolicy` is the published one.
-
-    Attributes:
-        goal: where the character is going, None if nowhere.
-        kind: kind of the last step.
-    """
-
-    goal: Goal | None
-    kind: Kind
-
-    def plan(
-        self,
-        coords: np.ndarray,
-        *,
-        random_proba: float,
-        goal_proba: float,
-        use_q_map: bool,
-        use_dqn: bool,
-        room: int = 0,
-    ) -> Needs:
-        """Decide what kind of step comes next, and tell which Q-values that needs."""
-
-    def act(self, q_frames: np.ndarray | None, greedy_action: int | None) -> int:
-        """Return the action of the step, given what `plan` needs."""
-
-    def end_episode(self, coords: np.ndarray) -> None:
-        """Note that the episode ended at `coords`, (3,); called before the first one, too."""
-
-    def state(self) -> dict[str, Any]:
-        """Return what the next step depends on."""
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Continue from what `state` returned."""
-
-
-class GoalCounts:
-    """How many steps each cell has had, for goals that are drawn where those were few.
-
-    A cell has the steps in which the character was there, and those that went towards it as a goal
-    that was not reached in the end: what is believed to be near and cannot be reached would be
-    rare for ever.
-
-    Args:
-        power: the probability of a cell is proportional to (1 + steps) ** -power.
-
-    Attributes:
-        visits: the counts.
-    """
-
-    def __init__(self, power: float) -> None:
-        self.power = power
-        self.visits = Visits()
-
-    def visited(self, rooms: np.ndarray, coords: np.ndarray) -> None:
-        """Count a step each where characters are: rooms (n,) and `coords` (n, 3)."""
-        self.visits.add(rooms, coords[:, 0], coords[:, 1])
-
-    def missed(self, room: int, goal: Goal, steps: int) -> None:
-        """Count the steps that went towards a goal that was not reached."""
-        self.visits.add(room, goal.row, goal.col, steps)
-
-    def probabilities(
-        self, room: int, window: int, shape: tuple[int, int], cells: np.ndarray
-    ) -> np.ndarray:
-        """Return the probability of each of `cells`, flat indices (n,) of a screen.
-
-        Args:
-            room: that is on the screen.
-            window: its first column.
-            shape: its (rows, cols).
-            cells: among which is drawn; at least one.
-        """
-        logits = -self.power * np.log1p(self.visits.on_screen(room, window, shape).ravel()[cells])
-        weights = np.exp(logits - logits.max())  # at any power not all of them are 0
-        return weights / weights.sum()
+from qmap.agents.policy import Goal, Kind, Needs
 
 
 def begins(share: float, lengths: tuple[int, int]) -> float:
@@ -358,56 +252,3 @@ class GoalPolicy:
         self.candidates = state["candidates"]
         self.candidates_window = state["candidates_window"]
         self._kept, self._kept_steps = state.get("kept", (0, 0))  # nor this
-
-
-class ExplorationBalance:
-    """Keeps the share of exploring steps at the plan by moving `goal_proba`.
-
-    Attributes:
-        goal_proba: probability of choosing a goal where there is none.
-        random: running share of random steps.
-        goal: running share of steps towards a goal that the DQN would not have taken.
-        greedy: running share of steps that the DQN would have taken.
-    """
-
-    RATE = 0.01
-    CHANGE = 0.001
-
-    def __init__(self) -> None:
-        self.goal_proba = 1.0
-        self.random = 1.0
-        self.goal = 0.0
-        self.greedy = 0.0
-
-    @property
-    def exploring(self) -> float:
-        """Running share of steps that the DQN would not have taken."""
-        # Not random + goal: its rounding would pass a plan of 1 where there is no DQN.
-        return 1.0 - self.greedy
-
-    def count(self, kind: Kind) -> None:
-        """Move the running shares by a step of `kind`."""
-        self.random += self.RATE * ((kind is Kind.RANDOM) - self.random)
-        self.goal += self.RATE * ((kind is Kind.GOAL) - self.goal)
-        self.greedy += self.RATE * ((kind in (Kind.GREEDY, Kind.GREEDY_GOAL)) - self.greedy)
-
-    def adjust(self, planned: float) -> None:
-        """Choose goals less often where more is explored than `planned`, else more often."""
-        change = -self.CHANGE if self.exploring > planned else self.CHANGE
-        self.goal_proba = min(max(self.goal_proba + change, 0.0), 1.0)
-
-    def state(self) -> dict[str, float]:
-        """Return the shares and the probability."""
-        return {
-            "goal_proba": self.goal_proba,
-            "random": self.random,
-            "goal": self.goal,
-            "greedy": self.greedy,
-        }
-
-    def restore(self, state: dict[str, float]) -> None:
-        """Continue from what `state` returned."""
-        self.goal_proba = state["goal_proba"]
-        self.random = state["random"]
-        self.goal = state["goal"]
-        self.greedy = state["greedy"]
