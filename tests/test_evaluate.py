@@ -6,10 +6,12 @@ import json
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import gymnasium
 import numpy as np
 import pytest
+from corridor import LENGTH, Corridor
 
 from qmap.all_goals.config import AllGoalsConfig, MazeConfig, SokobanConfig
 from qmap.all_goals.training import learner_of
@@ -19,7 +21,7 @@ from qmap.envs.vector import Envs
 from qmap.evaluate import report
 from qmap.evaluate.__main__ import main
 from qmap.evaluate.navigation import Walk, navigate, steps_of
-from qmap.evaluate.play import Samples, Sights
+from qmap.evaluate.play import Samples, Sights, play
 from qmap.evaluate.player import Player
 from qmap.evaluate.trained import find, load
 from qmap.gridworld.config import GridWorldConfig
@@ -138,6 +140,41 @@ def test_sight_is_compared_with_the_mean_picture_and_with_the_way_ahead(player: 
     sights.episodes[4:] = [2] * 4  # what comes in another episode is not its way
     assert sights.seen_ahead.tolist() == [True] * 3 + [False] + [True] * 3 + [False]
     assert not sights.seen_by_mean.any()
+
+
+def test_foresight_is_what_values_are_before_deaths_beside_all_of_them(player: Player) -> None:
+    sights = Sights()
+    values = {1: [4.0, 4.0, 4.0, 2.0, 0.0], 2: [4.0, 1.0], 3: [5.0] * 3}
+    for episode, each in values.items():
+        for value in each:  # the best of the actions, all over the screen
+            q_frames = np.full((28, 32, 4), value)
+            q_frames[..., 1:] = 0.0
+            sights.add(q_frames, player, episode)
+        if episode < 3:  # the third one was cut off
+            sights.die()
+    mean = 3.4
+    found = report.foresight(sights)
+    assert list(found) == ["1", "2", "3", "5"]
+    assert [found[steps]["n"] for steps in found] == [2, 2, 1, 1]
+    expected = [0.5 / mean, 3.0 / mean, 4.0 / mean, 4.0 / mean]
+    assert [found[steps]["mean"] for steps in found] == pytest.approx(expected)
+    assert report.foresight(Sights()) == {}
+
+
+@pytest.mark.parametrize(
+    ("action", "deaths"), [("LEFT", [0, 1]), ("RIGHT", []), ("NOOP", [])], ids=str
+)
+def test_a_finished_level_and_a_time_limit_are_no_deaths(action: str, deaths: list[int]) -> None:
+    envs = Envs(Corridor, 1, seeds=[0], timeout=60.0)
+    sights, chosen = Sights(), Corridor.action_names.index(action)
+    behavior = SimpleNamespace(
+        policy=SimpleNamespace(drop_goal=lambda: None),
+        act=lambda _: (chosen, np.zeros((4, LENGTH, 3))),
+    )
+    episodes = list(play(Player(envs, 1, 1), behavior, 2, 500, sights, lambda *_: None))
+    envs.close()
+    assert all(episode.ended for episode in episodes)
+    assert sights.deaths == deaths
 
 
 def test_samples_are_spread_over_all_that_was_passed() -> None:

@@ -102,6 +102,7 @@ def evaluate(origin: Any, output: Path, options: Any) -> str:
         walks = []
         if trained.q_map is not None:
             results["sight"] = report.sight(sights)
+            results["foresight"] = report.foresight(sights)
             truth = None
             if isinstance(origin.config, GridWorldConfig):
                 truth = partial(true_steps, origin.config.train_level)

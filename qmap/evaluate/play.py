@@ -50,6 +50,8 @@ class Sights:
         windows: column of the world at which the screen began in each.
         episodes: number of the episode of each.
         brightest: the brightest cell in each.
+        values: mean over all cells of the best Q-value of each: how near all places are together.
+        deaths: numbers of the frames whose step ended an episode, other than by finishing a level.
         total: sum of the Q-frames, (rows, cols, actions).
     """
 
@@ -57,6 +59,8 @@ class Sights:
     windows: list[int] = field(default_factory=list)
     episodes: list[int] = field(default_factory=list)
     brightest: list[np.ndarray] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+    deaths: list[int] = field(default_factory=list)
     total: np.ndarray | float = 0.0
 
     def add(self, q_frames: np.ndarray, player: Player, episode: int) -> None:
@@ -64,8 +68,26 @@ class Sights:
         self.places.append(player.on_screen)
         self.windows.append(player.window)
         self.episodes.append(episode)
-        self.brightest.append(brightest(q_frames.max(axis=-1)[None])[0])
+        best = q_frames.max(axis=-1)
+        self.brightest.append(brightest(best[None])[0])
+        self.values.append(float(best.mean()))
         self.total = self.total + q_frames
+
+    def die(self) -> None:
+        """Note that the step of the last frame was the character's last."""
+        self.deaths.append(len(self.places) - 1)
+
+    def values_before(self, steps: int) -> np.ndarray:
+        """The values so many steps before each death, as shares of their mean over all frames.
+
+        No place can be reached after a death: who foresees it for certain is at 0.
+        """
+        if not self.deaths:
+            return np.empty(0)
+        episodes, deaths = np.array(self.episodes), np.array(self.deaths)
+        frames = deaths - (steps - 1)
+        same = (frames >= 0) & (episodes[frames] == episodes[deaths])
+        return np.array(self.values)[frames[same]] / np.mean(self.values)
 
     @property
     def mean(self) -> np.ndarray:
@@ -195,13 +217,16 @@ def play(
             on_step(player, action, q_frames, length, score)
             score += player.step(action)
             length += 1
+        completed = bool(player.view.completed[0])
+        if player.terminal and not completed and len(sights.places) > first:
+            sights.die()
         distances = player.view.distances
         yield EpisodeResult(
             episode=number,
             score=score,
             length=length,
             distance=None if distances is None else int(distances[0]),
-            completed=bool(player.view.completed[0]),
+            completed=completed,
             ended=player.over,
             seen=float(sights.seen[first:].mean()) if len(sights.places) > first else None,
         )

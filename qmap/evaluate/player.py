@@ -22,6 +22,7 @@ class Player:
     Attributes:
         view: what the last step showed.
         over: whether it ended the episode.
+        terminal: whether it ended it for good, not by a time limit.
     """
 
     def __init__(self, envs: Envs, stack: int, skip: int) -> None:
@@ -31,12 +32,13 @@ class Player:
         self._memory = Replay(capacity, *shapes, stack=stack, skip=skip)
         self.view: View = envs.reset()
         self.over = True
+        self.terminal = False
 
     def begin(self) -> None:
         """Begin an episode."""
         self.view = self.envs.restart(np.ones(1, bool))
         self._memory.start(np.zeros(1, int), self.view.frames, self.view.coords)
-        self.over = False
+        self.over = self.terminal = False
 
     def step(self, action: int) -> float:
         """Take an action; return its reward."""
@@ -44,7 +46,8 @@ class Player:
         step = self.envs.step(actions)
         self.view = step.view
         self._memory.add(actions, step.rewards, step.terminals, self.view.frames, self.view.coords)
-        self.over = bool(step.terminals[0] | step.truncations[0])
+        self.terminal = bool(step.terminals[0])
+        self.over = self.terminal or bool(step.truncations[0])
         return float(step.rewards[0])
 
     def look_again(self, frames: np.ndarray) -> None:

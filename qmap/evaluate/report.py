@@ -12,6 +12,7 @@ from qmap.evaluate.navigation import DISTANCES, WAYS, Walk
 from qmap.evaluate.play import EpisodeResult, Sights
 
 CONFIDENCE = 0.95
+STEPS_BEFORE = (1, 2, 3, 5, 10)
 
 
 def mean_of(values: Sequence[float]) -> dict[str, Any]:
@@ -59,6 +60,12 @@ def sight(sights: Sights) -> dict[str, Any]:
     }
 
 
+def foresight(sights: Sights) -> dict[str, Any]:
+    """Return the Q-values some steps before deaths, as shares of those of all frames."""
+    before = {steps: sights.values_before(steps) for steps in STEPS_BEFORE}
+    return {str(steps): mean_of(values) for steps, values in before.items() if len(values)}
+
+
 def navigation(walks: Sequence[Walk]) -> dict[str, Any]:
     """Return the share of goals that each way reached in time, by believed distance."""
     return {
@@ -97,6 +104,8 @@ def text(results: dict[str, Any]) -> str:
         lines.append(f"{name:22} {_shown(found)}")
     for name, found in results.get("sight", {}).items():
         lines.append(f"{name:22} {_shown(found)}")
+    for steps, found in results.get("foresight", {}).items():
+        lines.append(f"{f'value {steps} before death':22} {_shown(found)}")
     if "navigation" in results:
         lines.append("arrived in 1.5 x the steps believed")
         lines.append(f"{'':9}" + "".join(f"{way:>14}" for way in WAYS))
