@@ -1,31 +1,21 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import struct
 from collections.abc import Iterator
 from datetime import datetime, tzinfo
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import corridor_agent
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from qmap.envs.maze_paths import distances_after
-from qmap.envs.mazes import random_mazes
 from qmap.evaluate.trained import find
-from qmap.page import game_loop
-from qmap.page.commands import FASTEST, Command
 from qmap.page.game import Game
-from qmap.page.game_loop import PICTURES, GameLoop
 from qmap.page.picture import MOST, packed
 from qmap.page.tries import Tries
-from qmap.page.way import way_to
 from qmap.utils.errors import UserError
 
 
@@ -249,169 +239,6 @@ def test_another_level_keeps_the_networks_and_one_that_fails_changes_nothing(
     game.step()
 
 
-@pytest.mark.parametrize("content", [b"", b"damaged", None])
-def test_a_checkpoint_that_cannot_be_played_is_said_in_a_line(
-    tmp_path: Path, content: bytes | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Here it is no process of its own, whose Ctrl-C it may ignore.
-    monkeypatch.setattr(game_loop.signal, "signal", lambda *_: None)
-    path = tmp_path / "run" / "tensorflow" / "step_5.ckpt"
-    path.parent.mkdir(parents=True)
-    config = {"program": "qmap.train_gridworld", "options": {}}
-    (tmp_path / "run" / "config.json").write_text(json.dumps(config))
-    if content is not None:
-        path.write_bytes(content)
-    ours, theirs = multiprocessing.Pipe()
-    game_loop.main(theirs, str(path), 0)
-    kind, line = ours.recv()
-    assert kind == "failed"
-    assert "step_5.ckpt" in line
-    assert "\n" not in line
-
-
-class Toy:
-    """A game that only counts."""
-
-    def __init__(self) -> None:
-        self.steps = self.pictures = 0
-        self.speed: int | None = 10
-        self.held: int | None = None
-        self.drive = "goals"
-
-    @property
-    def is_moving(self) -> bool:
-        return self.speed is not None
-
-    def step(self) -> None:
-        self.steps += 1
-
-    def go_to(self, row: int, col: int) -> bool:
-        return False
-
-    def picture(self) -> bytes:
-        self.pictures += 1
-        return b""
-
-    def world_words(self) -> dict[str, Any]:
-        return {}
-
-    def state_words(self) -> dict[str, Any]:
-        return {"speed": self.speed, "drive": self.drive}
-
-    tries_words = world_words
-
-
-class Time:
-    """A clock and a loop in it: whatever is due is done at once."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-        self.sent: list[tuple[str, Any]] = []
-        self.game = Toy()
-        self.loop = GameLoop(self.game, self.sent.append, lambda: self.now)
-
-    def pass_by(self, seconds: float, cost: float = 0.0) -> None:
-        end = self.now + seconds
-        while (wait := self.loop.wait()) is not None and self.now + wait < end:
-            self.now += wait + 1e-9 + cost
-            self.loop.go_on()
-        self.now = max(self.now, end)
-
-
-def test_a_game_that_nobody_looks_at_stands_still() -> None:
-    time = Time()
-    time.pass_by(10)
-    assert time.game.steps == time.game.pictures == 0
-    time.loop.obey(Command("watch", (True,)))
-    time.pass_by(1)
-    assert time.game.steps in (10, 11)
-    time.loop.obey(Command("watch", (False,)))
-    assert time.loop.wait() is None
-
-
-@pytest.mark.parametrize("speed", [1, 5, 30, 60])
-def test_steps_come_as_often_as_asked_for_and_pictures_at_most_30_a_second(speed: int) -> None:
-    time = Time()
-    time.loop.obey(Command("watch", (True,)))
-    time.loop.obey(Command("pace", (speed,)))
-    time.pass_by(10, cost=0.002)
-    assert 0.9 * 10 * speed <= time.game.steps <= 10 * speed + 1
-    assert time.game.pictures <= 10 * PICTURES + 2
-    assert time.game.pictures >= min(9 * speed, 250)
-
-
-def test_as_fast_as_it_goes_does_not_wait() -> None:
-    time = Time()
-    time.loop.obey(Command("watch", (True,)))
-    time.loop.obey(Command("pace", (FASTEST,)))
-    time.pass_by(1, cost=0.001)
-    assert 900 <= time.game.steps <= 1001
-    assert time.game.pictures <= PICTURES + 2
-
-
-def test_step_by_step_only_what_is_asked_for_happens() -> None:
-    time = Time()
-    time.loop.obey(Command("watch", (True,)))
-    time.loop.obey(Command("pace", (None,)))
-    time.pass_by(10)
-    assert time.game.steps == 0
-    for command in (Command("step"), Command("hold", (2,)), Command("hold", (None,))):
-        time.loop.obey(command)
-    time.pass_by(10)
-    assert (time.game.steps, time.game.held) == (2, None)
-
-
-def test_a_key_is_let_go_of_when_a_page_comes_or_goes() -> None:
-    time = Time()
-    time.loop.obey(Command("hold", (2,)))
-    time.loop.obey(Command("watch", (True,)))
-    assert time.game.held is None
-
-
-def test_what_cannot_be_done_is_told_and_the_game_goes_on() -> None:
-    time = Time()
-    time.loop.obey(Command("watch", (True,)))
-    time.loop.obey(Command("go_to", (0, 0)))
-    assert (
-        "problem",
-        "that place is not on the screen any more, or there is no Q-map",
-    ) in time.sent
-    time.pass_by(1)
-    assert time.game.steps in (10, 11)
-
-
-@settings(max_examples=100, deadline=None)
-@given(st.integers(0, 2**31), st.sampled_from([5, 9, 15]))
-def test_the_way_on_a_true_map_of_a_maze_is_a_shortest_way(seed: int, size: int) -> None:
-    generator = np.random.default_rng(seed)
-    maze = random_mazes(generator, 1, size, 0.1)
-    steps = distances_after(maze)[0].min(axis=-1).astype(float) + 1
-    place = divmod(int(maze.characters[0]), maze.side)
-    goals = np.argwhere(~maze.walls.reshape(maze.side, maze.side))
-    goal = tuple(int(index) for index in generator.choice(goals))
-    way = way_to(steps, place, goal, by_cells=True)
-    assert tuple(way[0]) == place
-    assert (np.abs(np.diff(way, axis=0)).sum(axis=1) == 1).all(), "around no corner"
-    way = way_to(steps, place, goal)
-    assert tuple(way[0]) == place
-    assert tuple(way[-1]) == goal
-    believed = steps[tuple(way[1:].T)]
-    assert (np.diff(believed) > 0).all()
-    assert not maze.walls.reshape(maze.side, maze.side)[tuple(way.T)].any()
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.integers(0, 2**31), st.booleans())
-def test_the_way_on_any_map_comes_to_an_end(seed: int, by_cells: bool) -> None:
-    generator = np.random.default_rng(seed)
-    steps = generator.integers(0, 5, (6, 8)).astype(float)
-    place, goal = ((int(generator.integers(6)), int(generator.integers(8))) for _ in range(2))
-    way = way_to(steps, place, goal, by_cells=by_cells)
-    assert tuple(way[-1]) == goal
-    believed = steps[tuple(way.T)]
-    assert (np.diff(believed[tuple(way[0]) == place :]) > 0).all()
-
-
 def test_a_picture_says_what_it_was_given() -> None:
     generator = np.random.default_rng(0)
     screen = generator.integers(0, 256, (20, 30, 3), np.uint8)
@@ -422,46 +249,3 @@ def test_a_picture_says_what_it_was_given() -> None:
         np.testing.assert_allclose(found["best"], maps["best"], atol=1 / MOST)
         assert found["true"].tolist() == [[0, 1], [0, 1]]
         assert (image == screen).all()
-
-
-def test_the_training_s_policy_explores_as_the_schedule_says_that_it_had() -> None:
-    from qmap.config import TrainingConfig
-    from qmap.evaluate.trained import Origin, Trained
-    from qmap.page.drivers import TrainingPolicy
-
-    for exploration, expected in (("linear", 0.55), ("phases", 0.1), ("geometric", 0.99**50)):
-        config = TrainingConfig(
-            qmap=False,
-            steps=100,
-            exploration=exploration,
-            learning_starts=10,
-            anneal=20,
-            exploration_factor=0.99,
-            last_exploration=0.1,
-        )
-        origin = Origin(Path("step_50.ckpt"), 50, config, "somewhere", lambda: None)
-        trained = Trained(None, object(), 0.9)
-        policy = TrainingPolicy(origin, trained, (4, 4), 3, np.random.default_rng(0))
-        assert policy._random == policy._planned == pytest.approx(expected)
-
-
-def test_the_training_s_policy_draws_and_reaches_goals_as_the_training_did() -> None:
-    from qmap.config import TrainingConfig
-    from qmap.evaluate.trained import Origin, Trained
-    from qmap.page.drivers import TrainingPolicy
-
-    config = TrainingConfig(
-        steps=10_000, learning_starts=10, min_goal=2, max_goal=2, goal_rarity=100.0, goal_margin=1
-    )
-    origin = Origin(Path("step_50.ckpt"), 50, config, "somewhere", lambda: None)
-    trained = Trained(object(), object(), 0.9)
-    policy = TrainingPolicy(origin, trained, (4, 4), 3, np.random.default_rng(0))
-    policy._random = 0.0
-    q_frames = np.zeros((4, 4, 3), np.float32)
-    q_frames[0, 3] = q_frames[3, 0] = 0.9  # 2 steps away
-    for row, col, goal in ((0, 2, (3, 0)), (3, 0, (0, 3)), (1, 3, (3, 0))):
-        # Within the margin nothing is a goal, and a goal there is reached.
-        view = SimpleNamespace(coords=np.array([[row, col, 0]]), rooms=np.array([7]))
-        policy.act(SimpleNamespace(view=view), q_frames, 0)
-        assert policy.policy.goal == goal
-    assert policy._counts.visits.rows()[:, 0].tolist() == [7, 7, 7]
