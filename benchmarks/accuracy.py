@@ -44,6 +44,7 @@ WAYS = {
         *("--unreached", "zero"),
     ],
     "tuned": ["--recipe", "tuned"],
+    "tuned, 256 units": ["--recipe", "tuned", "--hidden", "256"],
 }
 LOSSES = "ground_truth_loss.csv"
 LEVELS = ("level1", "level2", "level3")

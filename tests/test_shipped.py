@@ -48,7 +48,7 @@ def test_a_word_that_names_nothing_is_refused_with_the_names_that_do(
     word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match="foxglove, maze, sokoban"):
+    with pytest.raises(UserError, match="foxglove, gridworld, maze, sokoban"):
         shipped.place(word)
     assert not list(tmp_path.iterdir())
 

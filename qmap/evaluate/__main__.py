@@ -118,7 +118,7 @@ def evaluate(origin: Any, output: Path, options: Any) -> str:
             if walks:
                 results["navigation"] = report.navigation(walks)
                 results["calibration"] = report.calibration(walks)
-            title = f"{origin.name}, step {origin.step:,}, {len(episodes)} episodes"
+            title = f"{origin.name}, step {origin.step:,}, episodes: {len(episodes)}"
             figure = picture.draw(title, results, sights, walks, watching.moments)
             with atomic_file(output / "evaluation.png") as file:
                 figure.savefig(file, format="png", dpi=100)

@@ -73,10 +73,11 @@ def _draw_arrivals(axis: Axes, navigation: dict[str, Any]) -> None:
         errors = np.abs(bounds.T - shares)
         axis.bar(at + 0.2 * index, shares, 0.2, yerr=errors, color=color, label=way, capsize=2)
     axis.set_xticks(at + 0.3, [f"{distance}" for distance in navigation])
-    axis.set_ylim(0, 1)
+    axis.set_ylim(0, 1.12)  # the legend is above the bars
+    axis.set_yticks(np.linspace(0, 1, 6))
     axis.set_xlabel("steps believed")
     axis.set_title("arrived in 1.5 x the steps believed", fontsize=10)
-    axis.legend(fontsize=8)
+    axis.legend(fontsize=8, loc="upper center", ncols=len(WAYS), columnspacing=1.0)
 
 
 def _draw_calibration(axis: Axes, walks: Sequence[Walk]) -> None:
