@@ -346,6 +346,13 @@ class TrainingConfig(GameOptions, QMapOptions):
         return "-".join(["repeat", *map(str, self.repeat)]) if self.keeps_actions else "random"
 
     @property
+    def ends_in_a_batch(self) -> int:
+        """How many transitions of each of the Q-map's batches are drawn from those that ended an
+        episode.
+        """
+        return round(self.terminal_share * self.batch)
+
+    @property
     def task_gamma(self) -> float:
         """Discount factor of the returns that are logged."""
         return self.dqn_gamma
@@ -385,4 +392,9 @@ class TrainingConfig(GameOptions, QMapOptions):
             yield (
                 f"no goals are chosen: that begins at step {self.goals_begin_at:,}, {option}, and "
                 f"the run ends at {end:,}"
+            )
+        if self.qmap and self.terminal_share and not self.ends_in_a_batch:
+            yield (
+                f"--terminal-share {self.terminal_share:g} does nothing: of --batch {self.batch} "
+                "it is not one transition"
             )

@@ -236,6 +236,11 @@ def test_what_does_not_fit_together_is_refused_wherever_it_stands(
             ["--stop-at 5,001 does nothing: the run ends at --steps 5,000"],
         ),
         ("--steps 5e3 --stop-at 5000", []),
+        ("--terminal-share 0.125", []),
+        (
+            "--terminal-share 0.01",
+            ["--terminal-share 0.01 does nothing: of --batch 32 it is not one transition"],
+        ),
     ],
 )
 def test_options_that_do_nothing_are_named_a_line_each(

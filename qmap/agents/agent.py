@@ -237,7 +237,7 @@ class Agent:
         """
         generator, settings = self.generators["sampling"], self.settings
         slots = self.replay.priorities[learner.name].sample(generator, settings.batch)
-        count = round(settings.terminal_share * settings.batch)
+        count = settings.ends_in_a_batch
         if learner is self.q_map and count and len(ends := self.replay.ends()):
             slots[:count] = generator.choice(ends, count)
         return slots
