@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import browser
-from test_page_runs import make_run
+from made_runs import make_run
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome

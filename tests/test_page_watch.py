@@ -15,7 +15,7 @@ import imageio.v3 as imageio
 import numpy as np
 import pytest
 from conftest import run_folder
-from test_page_runs import make_run
+from made_runs import make_run
 
 from qmap.utils import snapshots
 from qmap.utils.image_file import write_image

@@ -1,4 +1,4 @@
-"""Plots: one figure per environment and log, right on the average and calm about bad files."""
+"""Plots: one figure per environment and log, right on the average, readable, and in time."""
 
 from __future__ import annotations
 
@@ -12,36 +12,11 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_logs import SCORE, make_log, make_results
 
 from qmap.utils import curves, plot
 from qmap.utils.errors import UserError
-from qmap.utils.run_logs import read_log, read_logs
-
-SCORE = "steps,undiscounted_return,discounted_return,episode_length"
-EXPLORATION = (
-    "steps,planned_exploration,current_exploration,random_actions,goal_actions,greedy_actions"
-)
-
-
-def make_log(folder: Path, place: str, text: str, name: str = "score.csv") -> Path:
-    path = folder / place / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    return path
-
-
-def make_results(folder: Path, exploration: bool = False) -> Path:
-    rng = np.random.default_rng(0)
-    for agent, runs in (("q-map+dqn", 3), ("dqn", 1)):
-        for seed in range(runs):
-            place = f"montezuma/{agent}/seed-{seed}"
-            steps = np.cumsum(rng.integers(50, 150, 60 - 10 * seed))
-            rows = [f"{step},{rng.integers(9)},{rng.random()},{100}" for step in steps]
-            make_log(folder, place, "\n".join([SCORE, *rows, ""]))
-            if exploration:
-                rows = [f"{step},1,0.9,0.1,0.8,0.1" for step in range(100, 3000, 100)]
-                make_log(folder, place, "\n".join([EXPLORATION, *rows, ""]), "exploration.csv")
-    return folder
+from qmap.utils.run_logs import read_logs
 
 
 def options(**changes: object) -> plot.PlotOptions:
@@ -215,92 +190,6 @@ def test_logarithmic_axes_are_labelled_with_plain_numbers(tmp_path: Path) -> Non
     assert axis.get_yscale() == "log"
     labels = {text.get_text() for text in axis.get_yticklabels()}
     assert {"0.01", "0.1", "1"} <= labels
-
-
-def test_a_torn_last_line_waits_for_the_next_time(tmp_path: Path) -> None:
-    path = make_log(tmp_path, "e/a/r", f"{SCORE}\n10,1,2,3\n20,1,2,3\n30,9")
-    assert read_log(path)["steps"].tolist() == [10, 20]
-
-
-@pytest.mark.parametrize("text", ["", "ste", SCORE, SCORE + "\n", SCORE + "\n1,2"])
-def test_files_without_a_row_are_not_an_error(
-    tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    make_log(tmp_path, "e/a/r", text)
-    plot.main(["--path", str(tmp_path)])
-    said = capsys.readouterr()
-    assert said.out.startswith("nothing to plot yet")
-    assert said.err == ""
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"\x00\x01\xff\xfe\n\x80\n",
-        b"a,b\n1,2\n",
-        b"steps\n1\n",
-        b"steps,x\n1,abc\n",
-        b"steps,x\n1,2,3,4\n5\n",
-        b'steps,x\n"1,2\n',
-        b"<html>\n</html>\n",
-    ],
-)
-def test_garbage_is_left_out_with_one_line(
-    tmp_path: Path, content: bytes, capsys: pytest.CaptureFixture[str]
-) -> None:
-    make_results(tmp_path)
-    make_log(tmp_path, "montezuma/dqn/seed-9", "").write_bytes(content)
-    plot.main(["--path", str(tmp_path), "--only", "dqn"])
-    said = capsys.readouterr()
-    assert len(said.err.splitlines()) == 1
-    assert "seed-9" in said.err
-    assert (tmp_path / "montezuma" / "score.pdf").is_file()
-
-
-def test_folders_and_dangling_links_named_like_logs_are_left_out(tmp_path: Path) -> None:
-    make_results(tmp_path)
-    (tmp_path / "montezuma" / "dqn" / "r" / "score.csv").mkdir(parents=True)
-    (tmp_path / "montezuma" / "dqn" / "s").mkdir()
-    (tmp_path / "montezuma" / "dqn" / "s" / "score.csv").symlink_to(tmp_path / "nowhere")
-    plot.main(["--path", str(tmp_path)])
-    assert (tmp_path / "montezuma" / "score.pdf").is_file()
-
-
-def damage(data: st.DataObject, content: bytearray) -> bytes:
-    for _ in range(data.draw(st.integers(1, 5))):
-        index = data.draw(st.integers(0, len(content) - 1))
-        content[index : index + 1] = data.draw(
-            st.binary(min_size=1, max_size=3)
-            | st.sampled_from([b"9" * 12, b"e308", b"-", b"nan", b"inf", b",", b"\n", b'"', b"$"])
-        )
-    return bytes(content)
-
-
-@given(data=st.data())
-@settings(max_examples=300, deadline=None)
-def test_a_damaged_log_is_read_as_numbers_or_refused(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
-) -> None:
-    path = tmp_path_factory.mktemp("damaged") / "score.csv"
-    path.write_bytes(damage(data, bytearray(f"{SCORE}\n10,1,2,3\n20,1.5,2,3\n".encode())))
-    try:
-        log = read_log(path)
-    except ValueError:
-        return
-    assert log["steps"].is_monotonic_increasing
-    assert not log["steps"].isna().any()
-    assert not np.isinf(log.to_numpy()).any()
-
-
-@given(data=st.data())
-@settings(max_examples=12, deadline=None)
-def test_no_damage_to_a_log_is_a_traceback(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
-) -> None:
-    folder = tmp_path_factory.mktemp("damaged")
-    content = bytearray(f"{SCORE}\n10,1,2,3\n20,1.5,2,3\n30,1e3,2,3\n".encode())
-    make_log(folder, "e/a/r", "").write_bytes(damage(data, content))
-    plot.main(["--path", str(folder)])
 
 
 def test_names_are_text_and_not_formulas(tmp_path: Path) -> None:
@@ -489,13 +378,3 @@ def test_the_help_has_words_for_every_option(capsys: pytest.CaptureFixture[str])
         assert len(field.metadata["help"]) > 8
     for flag in ("--witout", "--no-averaged", "--interval PERCENT", "--iqm"):
         assert flag in said
-
-
-def test_tables_that_do_not_grow_with_the_steps_are_not_plotted(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    make_log(tmp_path, "montezuma/dqn/seed-0", f"{SCORE}\n100,1,1,100\n")
-    make_log(tmp_path, "montezuma/dqn/seed-0", "steps kept,actions\n1,60\n", "kept_actions.csv")
-    logs, _ = read_logs(tmp_path, lambda run: True, None)
-    assert list(logs["montezuma"]) == ["score"]
-    assert capsys.readouterr().err == ""
