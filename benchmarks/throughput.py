@@ -7,7 +7,6 @@ nothing else takes any time.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from benchmarks.machine import describe
 from qmap.utils import command_line
 from qmap.utils.command_line import option
 from qmap.utils.errors import UserError
-from qmap.utils.files import atomic_file
+from qmap.utils.files import write_json
 from qmap.utils.quiet import quiet
 
 WORKLOADS = ("montezuma", "mario", "gridworld", "replay")
@@ -65,8 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             print(f"\n{name}", *_lines(results[name]), sep="\n")
     if config.json is not None:
-        with atomic_file(Path(config.json)) as file:
-            file.write(json.dumps(results, indent=2).encode() + b"\n")
+        write_json(config.json, results)
     return 0
 
 

@@ -53,10 +53,7 @@ class AnySizeQFrames(QNetwork):
         self.advantage = decoder_of((), (n_actions, 4, 2))
         self.value = decoder_of((), (1, 4, 2)) if dueling else []
         self(tf.zeros((1, *observation_shape), tf.uint8))
-        lasts = [stream[-1] for stream in (self.advantage, self.value) if stream]
-        start_outputs(
-            [layer.kernel for layer in lasts], [layer.bias for layer in lasts], small_start, sigmoid
-        )
+        start_outputs(self.streams, small_start, sigmoid)
 
     def features(self, observations: tf.Tensor) -> tf.Tensor:
         """Map uint8 observations to channels of half their size."""

@@ -78,27 +78,32 @@ def duel(value: tf.Tensor, advantage: tf.Tensor) -> tf.Tensor:
     return value + advantage - tf.reduce_mean(advantage, axis=-1, keepdims=True)
 
 
-def start_outputs(
-    scales: Sequence[keras.Variable],
-    biases: Sequence[keras.Variable],
-    small: bool,
-    low: bool,
-) -> None:
+def start_outputs(streams: Sequence[Sequence[keras.Layer]], small: bool, low: bool) -> None:
     """Set where the outputs of the streams start, A's and with dueling V's.
 
     Args:
-        scales: the weights that the size of each output is proportional to.
-        biases: the biases of each output.
+        streams: the layers of each, built.
         small: a tenth as large as Glorot's weights make them. Else the first updates unlearn large
             random Q-values. Their gradients, a hundred times as long as later ones, fill Adam's
             second moments, which take thousands of updates to forget them.
         low: at `LOW`, for a sigmoid; V alone, if there is one, because V + A is to be low.
     """
+    outputs = [_scale_and_bias(stream) for stream in streams]
     if small:
-        for scale in scales:
+        for scale, _ in outputs:
             scale.assign(scale * SMALL)
     if low:
-        biases[-1].assign(tf.fill(biases[-1].shape, LOW))
+        _, bias = outputs[-1]
+        bias.assign(tf.fill(bias.shape, LOW))
+
+
+def _scale_and_bias(stream: Sequence[keras.Layer]) -> tuple[keras.Variable, keras.Variable]:
+    """What the size of a stream's output is proportional to, and what is added to it."""
+    last = next(layer for layer in reversed(stream) if layer.trainable_weights)
+    if isinstance(last, DenseNorm):
+        norm, dense = last.norm, last.dense
+        return (dense.kernel, dense.bias) if norm is None else (norm.gamma, norm.beta)
+    return last.kernel, last.bias
 
 
 def convolve_differences(layer: keras.layers.Conv2D, x: tf.Tensor, channels: int) -> tf.Tensor:

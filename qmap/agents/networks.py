@@ -44,6 +44,11 @@ class QNetwork(keras.Model):
     mean_frame: MeanFrame | None = None
     sigmoid = False
 
+    @property
+    def streams(self) -> list[list[keras.Layer]]:
+        """The layers of A, and with dueling those of V."""
+        return [self.advantage, self.value] if self.value else [self.advantage]
+
     def call(self, observations: tf.Tensor) -> tf.Tensor:
         """Map (batch, height, width, channels) uint8 to Q-values (batch, ..., actions) float32."""
         outputs = self.logits(observations)
@@ -135,10 +140,7 @@ class ConvQFrames(QNetwork):
         self.advantage = decoder_of(decoder, (n_actions, *last))
         self.value = decoder_of(decoder, (1, *last)) if dueling else []
         self(tf.zeros((1, *observation_shape), tf.uint8))
-        lasts = [stream[-1] for stream in (self.advantage, self.value) if stream]
-        start_outputs(
-            [layer.kernel for layer in lasts], [layer.bias for layer in lasts], small_start, sigmoid
-        )
+        start_outputs(self.streams, small_start, sigmoid)
 
     def features(self, observations: tf.Tensor) -> list[tf.Tensor]:
         """Map uint8 observations to the bottleneck's output and what is to be added later.
@@ -212,13 +214,7 @@ class DenseQFrames(QNetwork):
                 keras.layers.Reshape((rows, cols, 1)),
             ]
         self(tf.zeros((1, *observation_shape), tf.uint8))
-        lasts = [stream[0] for stream in (self.advantage, self.value) if stream]
-        start_outputs(
-            [each.norm.gamma if layer_norm else each.dense.kernel for each in lasts],
-            [each.norm.beta if layer_norm else each.dense.bias for each in lasts],
-            small_start,
-            sigmoid,
-        )
+        start_outputs(self.streams, small_start, sigmoid)
 
     def features(self, observations: tf.Tensor) -> tf.Tensor:
         """Map uint8 observations to the last hidden layer's output."""

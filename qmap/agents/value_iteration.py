@@ -56,10 +56,7 @@ class ValueIterationQFrames(QNetwork):
         self.advantage = self._read_out(n_actions)
         self.value = self._read_out(1) if dueling else []
         self(tf.zeros((1, *observation_shape), tf.uint8))
-        lasts = [stream[-1] for stream in (self.advantage, self.value) if stream]
-        start_outputs(
-            [layer.kernel for layer in lasts], [layer.bias for layer in lasts], small_start, sigmoid
-        )
+        start_outputs(self.streams, small_start, sigmoid)
 
     def _read_out(self, outputs: int) -> list[keras.layers.Layer]:
         return [

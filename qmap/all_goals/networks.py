@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from qmap.agents.layers import SMALL, Convolution, DenseNorm
+from qmap.agents.layers import Convolution, DenseNorm, start_outputs
 from qmap.agents.networks import QNetwork
 
 
@@ -42,10 +42,7 @@ class GoalQNetwork(QNetwork):
         self.advantage = [DenseNorm(n_actions, "linear", False)]
         self.value = [DenseNorm(1, "linear", False)]
         self(tf.zeros((1, *observation_shape), tf.uint8))
-        if small_start:
-            for stream in (self.advantage, self.value):
-                kernel = stream[-1].dense.kernel
-                kernel.assign(kernel * SMALL)
+        start_outputs(self.streams, small_start, low=False)
 
     def features(self, observations: tf.Tensor) -> tf.Tensor:
         """Map uint8 observations to the last dense layer's output."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from qmap.envs.walks import ACTION_NAMES
 from qmap.gridworld.comparison import Comparison, Comparisons
 from qmap.run import Run
 from qmap.utils import streams
-from qmap.utils.files import atomic_file
+from qmap.utils.files import write_json
 
 STRIP_WORLDS = 12
 
@@ -139,8 +138,7 @@ class AllGoalsTraining:
             "transitions": self.run.step,
             "test_sets": {name: dataclasses.asdict(each) for name, each in evaluations.items()},
         }
-        with atomic_file(self.run.folder.path / "evaluation.json") as file:
-            file.write(json.dumps(results, indent=2).encode() + b"\n")
+        write_json(self.run.folder.path / "evaluation.json", results)
         print(table(evaluations))
 
     def state(self) -> dict[str, Any]:

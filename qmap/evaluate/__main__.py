@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-import json
 from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -21,7 +20,7 @@ from qmap.shipped import names, place
 from qmap.utils import streams
 from qmap.utils.command_line import OneLineParser, run
 from qmap.utils.errors import UserError
-from qmap.utils.files import atomic_file, cannot
+from qmap.utils.files import atomic_file, cannot, write_json
 from qmap.utils.interrupt import nothing_to_lose
 from qmap.utils.quiet import quiet
 from qmap.utils.terminal import progress_bar, say
@@ -124,8 +123,7 @@ def evaluate(origin: Any, output: Path, options: Any) -> str:
                 figure.savefig(file, format="png", dpi=100)
     with atomic_file(output / "episodes.csv") as file:
         file.write(_table([dataclasses.asdict(episode) for episode in episodes]).encode())
-    with atomic_file(output / "evaluation.json") as file:
-        file.write(json.dumps(results, indent=2).encode() + b"\n")
+    write_json(output / "evaluation.json", results)
     return report.text(results)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,7 +19,7 @@ from qmap.gridworld.evaluation import GroundTruth, evaluate, table
 from qmap.gridworld.reached import ReachedCells
 from qmap.run import Run
 from qmap.utils import streams
-from qmap.utils.files import atomic_file
+from qmap.utils.files import write_json
 
 OBSERVATION_SHAPE = (*COORDS_SHAPE, 3)
 
@@ -141,8 +140,7 @@ class GridWorldTraining:
             "transitions": self.run.step,
             "levels": {name: dataclasses.asdict(each) for name, each in evaluations.items()},
         }
-        with atomic_file(self.run.folder.path / "evaluation.json") as file:
-            file.write(json.dumps(results, indent=2).encode() + b"\n")
+        write_json(self.run.folder.path / "evaluation.json", results)
         print(table(evaluations))
 
     def state(self) -> dict[str, Any]:

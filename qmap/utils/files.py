@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from qmap.utils.errors import UserError
 
@@ -36,6 +37,16 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             raise
     except OSError as error:
         raise cannot("write", path, error) from error
+
+
+def write_json(path: str | os.PathLike[str], tree: dict[str, Any]) -> None:
+    """Write `tree` as indented JSON, whole or not at all.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    with atomic_file(path) as file:
+        file.write(json.dumps(tree, indent=2).encode() + b"\n")
 
 
 def cannot(verb: str, path: str | os.PathLike[str], error: OSError) -> UserError:

@@ -14,7 +14,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from qmap.utils.errors import UserError
-from qmap.utils.files import atomic_file, cannot
+from qmap.utils.files import atomic_file, cannot, write_json
 from qmap.utils.owner import remove_owner, write_owner
 
 CONFIG = "config.json"
@@ -100,8 +100,7 @@ class RunFolder:
         """
         config = {"program": self.program, "options": dataclasses.asdict(options)}
         try:
-            with atomic_file(self.path / CONFIG) as file:
-                file.write(json.dumps(config, indent=2).encode() + b"\n")
+            write_json(self.path / CONFIG, config)
         except UserError:
             self.release()
             shutil.rmtree(self.path, ignore_errors=True)
