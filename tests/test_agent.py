@@ -1,156 +1,19 @@
-from __future__ import annotations
+"""When an agent asks its networks, explores, remembers and trains."""
 
-import copy
-from pathlib import Path
-from typing import Any
+from __future__ import annotations
 
 import numpy as np
 import pytest
+from agents_at_work import (
+    FRAME_SHAPE,
+    OBSERVATION_SHAPE,
+    FakeLearner,
+    World,
+    agent_with,
+)
 
-from qmap.agents.agent import Agent
-from qmap.agents.dqn import DQNLearner
-from qmap.agents.goal_counts import GoalCounts
-from qmap.agents.goal_policy import GoalPolicy
-from qmap.agents.learner import Update
-from qmap.agents.means import Means
-from qmap.agents.networks import ConvDQN, ConvQFrames
 from qmap.agents.policy import Kind, Needs
-from qmap.agents.q_map import QMapLearner
-from qmap.agents.replay import Transitions
 from qmap.config import TrainingConfig
-from qmap.make_agent import make_replay
-from qmap.utils import checkpoint
-
-FRAME_SHAPE, COORDS_SHAPE, N_ACTIONS = (8, 8, 1), (4, 4), 3
-OBSERVATION_SHAPE = (8, 8, 3)
-LEARNING = {"learning_rate": 1e-3, "gamma": 0.9, "clip_norm": 1000.0}
-
-
-class FakeLearner:
-    """Counts what it is asked for."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.forwards: list[tuple[int, ...]] = []
-        self.trained_at: list[int] = []
-        self.copied_at: list[int] = []
-        self.moved_at: list[int] = []
-        self.weights_seen: list[np.ndarray] = []
-        self.ends_seen: list[int] = []
-        self.agent: Agent
-
-    def train(self, batch: Transitions, weights: np.ndarray) -> Update:
-        assert len(batch.actions) == len(weights)
-        self.trained_at.append(self.agent.step)
-        self.weights_seen.append(weights)
-        self.ends_seen.append(int(batch.terminals[:, 0].sum()))
-        return Update(0.5, np.linspace(-2.0, 2.0, len(weights)), 0.25)
-
-    def update_target(self, share: float = 1.0) -> None:
-        (self.copied_at if share == 1.0 else self.moved_at).append(self.agent.step)
-
-
-class FakeNetworks:
-    """All cells are 21 steps away, half of them by action 1, which is also best for the task."""
-
-    def __init__(self, q_map: FakeLearner | None, dqn: FakeLearner | None) -> None:
-        self.q_map = q_map
-        self.dqn = dqn
-
-    def evaluate(
-        self, observations: np.ndarray, *, q_frames: bool, greedy_actions: bool
-    ) -> tuple[np.ndarray | None, np.ndarray | None]:
-        assert observations.dtype == np.uint8
-        values = actions = None
-        if q_frames:
-            self.q_map.forwards.append(observations.shape)
-            values = np.full((len(observations), *COORDS_SHAPE, N_ACTIONS), 0.9**20, np.float32)
-            values[:, :, :2, 1] *= 1.01
-        if greedy_actions:
-            self.dqn.forwards.append(observations.shape)
-            actions = np.ones(len(observations), int)
-        return values, actions
-
-
-class World:
-    """Random frames and a character on a walk, for any number of environments."""
-
-    def __init__(self, seed: int, n_envs: int) -> None:
-        self.generator = np.random.default_rng(seed)
-        self.n_envs = n_envs
-
-    def begin(self, agent: Agent) -> None:
-        """Start an episode everywhere."""
-        self._start(agent, np.arange(self.n_envs))
-
-    def step(self, agent: Agent) -> np.ndarray:
-        """Let the agent act, observe and train; return its actions."""
-        actions = agent.act()
-        terminals = self.generator.random(self.n_envs) < 0.05
-        rewards = self.generator.normal(0, 1, self.n_envs)
-        agent.observe(actions, rewards, terminals, *self._seen(self.n_envs))
-        agent.train()
-        if terminals.any():
-            self._start(agent, np.flatnonzero(terminals))
-        return actions
-
-    def _start(self, agent: Agent, envs: np.ndarray) -> None:
-        agent.start(envs, *self._seen(len(envs)))
-
-    def _seen(self, n: int) -> tuple[np.ndarray, np.ndarray]:
-        frames = self.generator.integers(0, 256, (n, *FRAME_SHAPE), np.uint8)
-        coords = np.zeros((n, 3), np.int64)
-        coords[:, :2] = self.generator.integers(0, 4, (n, 2))
-        return frames, coords
-
-
-def agent_with(
-    q_map: Any = None, dqn: Any = None, *, n_envs: int = 1, seed: int = 0, **changes: Any
-) -> Agent:
-    """An agent with a short life."""
-    settings = {
-        "steps": 400,
-        "learning_starts": 50,
-        "train_every": 4,
-        "target_every": 30,
-        "batch": 8,
-        "replay": 300,
-    }
-    config = TrainingConfig(**{**settings, **changes}, envs=n_envs, seed=seed)
-    learners = [learner.name for learner in (q_map, dqn) if learner is not None]
-    acting, means = np.random.default_rng(seed), Means()
-    goal_counts = GoalCounts(config.goal_rarity) if config.goal_rarity else None
-    policies = [
-        GoalPolicy(
-            COORDS_SHAPE,
-            N_ACTIONS,
-            gamma=0.9,
-            min_steps=config.min_goal,
-            max_steps=config.max_goal,
-            greedy_bias=config.greedy_bias,
-            timer_bonus=config.timer_bonus,
-            generator=acting,
-            means=means,
-            counts=goal_counts,
-        )
-        for _ in range(n_envs)
-    ]
-    agent = Agent(
-        config,
-        replay=make_replay(config, config.replay, FRAME_SHAPE, COORDS_SHAPE, learners),
-        policies=policies,
-        q_map=q_map,
-        dqn=dqn,
-        acting=acting,
-        sampling=np.random.default_rng(seed + 1),
-        means=means,
-        goal_counts=goal_counts,
-    )
-    for learner in (q_map, dqn):
-        if isinstance(learner, FakeLearner):
-            learner.agent = agent
-            agent.networks = FakeNetworks(q_map, dqn)
-    return agent
 
 
 @pytest.mark.parametrize("n_envs", [1, 4])
@@ -254,20 +117,6 @@ def test_steps_are_counted_where_the_characters_are_and_policies_are_told_their_
         policy.plan = lambda coords, room, **_: rooms.append(room) or Needs(False, False)
     agent.act()
     assert rooms == [7, 0]
-
-
-def test_visits_are_counted_only_where_goals_are_drawn_by_them_and_go_on_after_a_resume() -> None:
-    assert "visits" not in real_agent(0).state()
-    agent = real_agent(0, goal_rarity=1.0)
-    world = World(0, 2)
-    world.begin(agent)
-    for _ in range(10):
-        world.step(agent)
-    visits = agent.state()["visits"]
-    assert visits[:, 3].sum() >= 22  # first views and steps of two copies
-    resumed = real_agent(0, goal_rarity=1.0)
-    resumed.restore(agent.state())
-    np.testing.assert_array_equal(resumed.state()["visits"], visits)
 
 
 def test_a_soft_target_follows_in_place_of_copies_and_the_dqn_is_copied_as_ever() -> None:
@@ -384,72 +233,3 @@ def test_the_two_learners_keep_priorities_of_their_own() -> None:
         world.step(agent)
     trees = [agent.replay.priorities[name].tree for name in ("q_map", "dqn")]
     assert not np.array_equal(*(tree[np.arange(300)] for tree in trees))
-
-
-def tiny_q_map() -> ConvQFrames:
-    return ConvQFrames(
-        OBSERVATION_SHAPE,
-        N_ACTIONS,
-        encoder=[(2, 3, 2)],
-        hidden=[4],
-        decoder=[(2, 3, 1)],
-        last=(3, 1),
-    )
-
-
-def tiny_dqn() -> ConvDQN:
-    return ConvDQN(OBSERVATION_SHAPE, N_ACTIONS, encoder=[(2, 3, 2)], hidden=[4])
-
-
-def real_agent(seed: int, kinds: tuple[str, ...] = ("q_map", "dqn"), **changes: Any) -> Agent:
-    """Two environments, goals near enough for networks that have hardly learned."""
-    return agent_with(
-        QMapLearner(tiny_q_map, **LEARNING) if "q_map" in kinds else None,
-        DQNLearner(tiny_dqn, **LEARNING) if "dqn" in kinds else None,
-        n_envs=2,
-        seed=seed,
-        learning_starts=20,
-        min_goal=1,
-        max_goal=60,
-        n_steps=2,
-        **changes,
-    )
-
-
-def flat(tree: Any, path: str = "") -> dict[str, Any]:
-    """A tree's leaves by their paths."""
-    if not isinstance(tree, dict):
-        return {path: tree}
-    return {k: v for key, value in tree.items() for k, v in flat(value, f"{path}/{key}").items()}
-
-
-@pytest.mark.parametrize("kinds", [("q_map", "dqn"), ()], ids=str)
-def test_a_restored_agent_continues_alike(tmp_path: Path, kinds: tuple[str, ...]) -> None:
-    one, world = real_agent(1, kinds), World(2, 2)
-    world.begin(one)
-    for _ in range(60):
-        world.step(one)
-    checkpoint.save(tmp_path / "agent", "snapshot", one.state())
-    other = real_agent(9, kinds)
-    other.restore(checkpoint.load(tmp_path / "agent", "snapshot"))
-    other_world = copy.deepcopy(world)
-    for _ in range(40):
-        assert np.array_equal(world.step(one), other_world.step(other))
-    if "q_map" in kinds:
-        assert one.q_map_in_use
-    left, right = flat(one.state()), flat(other.state())
-    for path in left:
-        # The paths of weights hold layers' numbers, which go on from network to network.
-        if "/weights/" not in path:
-            assert np.array_equal(left[path], right[path]), path
-    for name in kinds:
-        for network in ("online", "target"):
-            arrays = [a.weights()[name][network].values() for a in (one, other)]
-            assert all(map(np.array_equal, *arrays))
-        moments = [a.weights()[name]["optimizer"].values() for a in (one, other)]
-        assert all(map(np.array_equal, *moments))
-
-
-def test_weights_of_another_agent_are_refused_by_name() -> None:
-    with pytest.raises(ValueError, match="q_map"):
-        real_agent(0).restore_weights(real_agent(0, ("dqn",)).weights())
