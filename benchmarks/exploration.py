@@ -30,6 +30,7 @@ from qmap.utils.visits import load_rows
 
 NOTHING_LEARNED = ["--no-qmap", "--no-dqn"]
 RARE_GOALS = ["--recipe", "tuned", "--hidden", "192", "--goal-rarity", "2", "--goal-margin", "1"]
+TO_THE_RIGHT = ["--actions", "RIGHT;RIGHT+JUMP"]
 CONTROLS = {
     "random": [],
     "repeat-4": ["--repeat", "4"],
@@ -40,6 +41,7 @@ CONTROLS = {
     "repeat-like-q-map": [],  # --repeat-like and the run of MODEL with the same seed
     "jerk": ["--jerk"],
     "jerk-sticky": ["--jerk", "--sticky", "0.25"],
+    "random-right": TO_THE_RIGHT,
 }
 AGENTS = {
     **{agent: NOTHING_LEARNED + options for agent, options in CONTROLS.items()},
@@ -48,6 +50,7 @@ AGENTS = {
     "q-map+dqn-tuned": ["--recipe", "tuned"],
     "q-map+dqn-rare-goals": RARE_GOALS,
     "q-map+dqn-foresight": [*RARE_GOALS, "--terminal-share", "0.125"],
+    "q-map+dqn-rare-goals-right": [*RARE_GOALS, *TO_THE_RIGHT],
 }
 MODEL = "q-map+dqn"
 JERK_STEPS = 100_000  # over which JERK comes to replay only
@@ -116,13 +119,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise UserError(f"--steps {options.steps}: expected a multiple of {EVERY:,}")
     for name in options.worlds:
         found = {}
-        for agent in options.agents:
+        agents = [agent for agent in options.agents if can_act(agent, name)]
+        for agent in agents:
             runs = [explored(options, name, agent, seed) for seed in range(options.seeds)]
             found[agent] = pd.concat(runs)
         for line in table(name, found, options):
             print(line, flush=True)
+        if others := [agent for agent in options.agents if agent not in agents]:
+            print(f"without such actions: {', '.join(others)}\n", flush=True)
         if options.pictures and any(map(len, found.values())):
             draw(options, name, found)
+
+
+def can_act(agent: str, world: str) -> bool:
+    """Return whether a world has the actions of an agent."""
+    return "--actions" not in AGENTS[agent] or WORLDS[world].program == "qmap.train_mario"
 
 
 def explored(options: Options, world: str, agent: str, seed: int) -> pd.DataFrame:

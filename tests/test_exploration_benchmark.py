@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import exploration
-from benchmarks.exploration import AGENTS, WORLDS, Options, explored, main, shown
+from benchmarks.exploration import AGENTS, WORLDS, Options, can_act, explored, main, shown
 from qmap.utils.command_line import typed
 from qmap.utils.errors import UserError
 from qmap.utils.image_file import read_image
@@ -157,8 +157,10 @@ def test_repeats_like_those_of_the_q_map_need_its_run(
     assert command[command.index("--repeat-like") + 1] == str(folder)
 
 
-@pytest.mark.parametrize("agent", AGENTS)
-@pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.parametrize(
+    ("world", "agent"),
+    [(world, agent) for world in WORLDS for agent in AGENTS if can_act(agent, world)],
+)
 def test_every_agent_in_every_world_is_a_command_that_its_program_takes(
     world: str, agent: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -182,6 +184,18 @@ def test_every_agent_in_every_world_is_a_command_that_its_program_takes(
     assert list(config.remarks(given)) == (
         [] if config.learns else ["with --no-dqn and --no-qmap the agent learns nothing"]
     )
+
+
+def test_agents_with_two_actions_are_of_the_worlds_that_have_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["--steps", "10000", "--path", str(tmp_path), "--only-there", "--results"]
+    command += [str(tmp_path / "t.csv"), "--agents", "random", "random-right", "--worlds"]
+    main([*command, "montezuma", LEVEL])
+    montezuma, level = capsys.readouterr().out.split(f"{LEVEL}, ")
+    assert "missing: random (3 of 3 seeds)\n\nwithout such actions: random-right\n" in montezuma
+    assert "missing: random (3 of 3 seeds), random-right (3 of 3 seeds)" in level
+    assert "without" not in level
 
 
 def test_the_tables_that_are_shipped_are_printed_without_a_run(

@@ -238,7 +238,9 @@ def test_a_closed_environment_raises_instead_of_crashing(env: MarioEnv) -> None:
             call()
 
 
-@pytest.mark.parametrize("contents", [b"not gzip", gzip.compress(b"not a state")])
+@pytest.mark.parametrize(
+    "contents", [b"not gzip", gzip.compress(b"not a state")], ids=["not gzip", "not a state"]
+)
 def test_a_damaged_state_is_an_error_and_frees_the_emulator(folder: Path, contents: bytes) -> None:
     (folder / "foxglove_level_1_1.state").write_bytes(contents)
     with pytest.raises(UserError) as raised:

@@ -99,6 +99,8 @@ def test_the_sweep_of_the_exploration_benchmark_has_its_agents_and_their_options
         for agent, of_agent in exploration.AGENTS.items():
             if agent == "repeat-like-q-map":  # needs the runs of another agent first
                 continue
+            if not exploration.can_act(agent, world):
+                continue
             flags = [*of_world.options, *of_agent]
             flags += ["--steps", "100_000"] if "--jerk" in flags else []
             config = parse(importlib.import_module(of_world.program).CONFIG, "", "", flags)
@@ -117,6 +119,17 @@ def options_that_differ(config: RunOptions) -> list[tuple[str, str]]:
         for name, option in options_of(type(config)).items()
         if getattr(config, name) != option.default and name not in of_the_run
     ]
+
+
+def test_agents_are_of_some_programs_if_their_table_says_so(tmp_path: Path) -> None:
+    head = 'path = "results"\n[programs.train_montezuma]\n[programs.fox]\nprogram="train_mario"\n'
+    head += 'game="foxglove"\n'
+    agents = '[agents.dqn]\nqmap = false\n[agents.right]\nactions = "RIGHT"\nprograms = {}\n'
+    jobs = read_plan(write(tmp_path, agents.format(["fox"]), head))
+    assert [job.label for job in jobs] == ["train_montezuma_dqn", "fox_dqn", "fox_right"]
+    for wrong in ('["train_mario"]', '"fox"', "[]", "[1]", "[[]]"):
+        with pytest.raises(UserError, match="expected a list of some of train_montezuma, fox$"):
+            read_plan(write(tmp_path, agents.format(wrong), head))
 
 
 def test_what_is_typed_for_a_job_makes_its_configuration(tmp_path: Path) -> None:

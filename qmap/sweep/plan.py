@@ -16,7 +16,8 @@ qmap = false
 level = ["1.1", "1.2"]
 
 Several programs have a table each, with options that only they have. NAME is the program, or any
-name if the table has `program = "train_mario"`.
+name if the table has `program = "train_mario"`. An agent that is not for all of them has a list,
+`programs = [NAME, ...]`.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ OF_THE_SWEEP = {
 }
 
 Options = dict[str, Any]
+_Agent = tuple[Options, list[str]]
 
 
 def read_plan(
@@ -76,7 +78,7 @@ def read_plan(
     results = path or plan.get("path")
     if not isinstance(results, str) or not results:
         raise UserError(f"{file} has no path; expected the folder of the results, as text")
-    agents = _tables(file, plan, "agents") or {"": {}}
+    agents = _agents(file, plan, list(programs))
     axes = _table(file, plan, "vary")
     for name, values in axes.items():
         if not isinstance(values, list) or not values:
@@ -91,9 +93,11 @@ def read_plan(
     jobs = []
     shared = _table(file, plan, "options")
     points = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
-    for seed, (name, (program, of_program)), point, (agent, of_agent) in itertools.product(
+    for seed, (name, (program, of_program)), point, (agent, (of_agent, its)) in itertools.product(
         all_seeds, programs.items(), points, agents.items()
     ):
+        if name not in its:
+            continue
         given = {**shared, **of_program, **of_agent, **point}
         parts = [name] * (len(programs) > 1 or not agent)
         parts += [agent] * bool(agent)
@@ -148,6 +152,20 @@ def _programs(file: Path, plan: dict[str, Any]) -> dict[str, tuple[str, Options]
         module = _module(file, options.pop("program", name))
         programs[name if "program" in table else module.rpartition(".")[2]] = module, options
     return programs
+
+
+def _agents(file: Path, plan: dict[str, Any], programs: list[str]) -> dict[str, _Agent]:
+    """Return agents by name: options that only they have, and the programs that they are for."""
+    agents = {}
+    for name, options in (_tables(file, plan, "agents") or {"": {}}).items():
+        its = options.pop("programs", programs)
+        if not isinstance(its, list) or not its or any(each not in programs for each in its):
+            raise UserError(
+                f"{file}, agents: programs of {name} is {shown(its)}; "
+                f"expected a list of some of {', '.join(programs)}"
+            )
+        agents[name] = options, its
+    return agents
 
 
 def _module(file: Path, name: Any) -> str:
