@@ -20,13 +20,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.result_table import add_run, read_table, rows_of
+from benchmarks.result_table import add_run, draw_curves, read_table, rows_of
 from qmap.gridworld.config import GridWorldConfig, agent_name
 from qmap.parse_config import parse as parse_config
 from qmap.utils.command_line import option, parse, run
 from qmap.utils.errors import UserError
-from qmap.utils.files import atomic_file
-from qmap.utils.plot import PlotOptions, draw_figure
+from qmap.utils.plot import PlotOptions
 
 SMALL_START = ["--small-start"]
 IGNORE = ["--unknown-columns", "ignore"]
@@ -186,9 +185,8 @@ def draw(options: Options) -> None:
         for seed in range(options.seeds):
             rows = find(options, way, seed)
             ways[way][f"seed-{seed}"] = pd.DataFrame(rows, columns=["steps", *LEVELS])
-    figure = draw_figure("gridworld", "ground_truth_loss", ways, PlotOptions(logscale=True))
-    with atomic_file(Path(options.picture)) as file:
-        figure.savefig(file, format="png", dpi=150)
+    picture, log = Path(options.picture), LOSSES.removesuffix(".csv")
+    draw_curves(picture, "gridworld", log, ways, PlotOptions(logscale=True))
 
 
 def train(options: Options, way: str, seed: int) -> None:

@@ -18,13 +18,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.result_table import add_run, read_table, rows_of
+from benchmarks.result_table import add_run, draw_curves, read_table, rows_of, shown
 from qmap.baselines.kept_actions import load_kept_actions
 from qmap.utils.command_line import option, parse, run
-from qmap.utils.curves import student_interval
 from qmap.utils.errors import UserError
-from qmap.utils.files import atomic_file
-from qmap.utils.plot import PlotOptions, draw_figure
+from qmap.utils.plot import PlotOptions
 from qmap.utils.run_logs import read_log
 from qmap.utils.visits import load_rows
 
@@ -270,20 +268,6 @@ def table(world: str, found: dict[str, pd.DataFrame], options: Options) -> list[
     return [*lines, "", *([f"missing: {', '.join(missing)}", ""] if missing else [])]
 
 
-def shown(values: np.ndarray) -> str:
-    """Return the mean with its 95 percent interval by Student's t, and the single values."""
-    values = values[np.isfinite(values)]
-    if not len(values):
-        return ""
-    digits = 0 if (values == values.round()).all() else 2
-    interval = ""
-    if len(values) > 1:
-        low, high = student_interval(values, 95)
-        interval = f" ± {(high - low) / 2:,.{digits}f}"
-    mean = f"{values.mean():,.{digits}f}"
-    return f"{mean}{interval} ({', '.join(f'{value:,.{digits}f}' for value in values)})"
-
-
 def draw(options: Options, world: str, found: dict[str, pd.DataFrame]) -> None:
     """Draw how many cells the agents had visited after so many steps, mean and deviation."""
     curves = {
@@ -293,11 +277,8 @@ def draw(options: Options, world: str, found: dict[str, pd.DataFrame]) -> None:
         for agent, rows in found.items()
         if len(rows)
     }
-    figure = draw_figure(world, "coverage", curves, PlotOptions(extrema=False))
-    path = Path(options.pictures) / f"{world}.png"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_file(path) as file:
-        figure.savefig(file, format="png", dpi=150)
+    picture = Path(options.pictures) / f"{world}.png"
+    draw_curves(picture, world, "coverage", curves, PlotOptions(extrema=False))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""One CSV a benchmark: what its tables are printed from, a run or a moment of a run a row."""
+"""One CSV a benchmark, a moment of a run or a whole run a row, and what is made from it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from qmap.utils.curves import student_interval
 from qmap.utils.errors import UserError
 from qmap.utils.files import atomic_file, cannot
+from qmap.utils.plot import Agents, PlotOptions, draw_figure
 
 
 def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
@@ -64,3 +67,33 @@ def add_run(
     table = table.convert_dtypes()
     with atomic_file(path) as file:
         table.to_csv(file, index=False, float_format="%.8g", lineterminator="\n")
+
+
+def shown(values: np.ndarray) -> str:
+    """Return the mean with its 95 percent interval by Student's t, and the single values."""
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return ""
+    digits = 0 if (values == values.round()).all() else 2
+    interval = ""
+    if len(values) > 1:
+        low, high = student_interval(values, 95)
+        interval = f" ± {(high - low) / 2:,.{digits}f}"
+    mean = f"{values.mean():,.{digits}f}"
+    return f"{mean}{interval} ({', '.join(f'{value:,.{digits}f}' for value in values)})"
+
+
+def draw_curves(path: Path, title: str, name: str, curves: Agents, options: PlotOptions) -> None:
+    """Draw curves of runs as `qmap.utils.plot` does, into a picture; its folder is made.
+
+    Args:
+        path: of the picture, PNG.
+        title: above it.
+        name: of the log that the columns are of.
+        curves: the runs of each agent or way, each with a column `steps`.
+        options: how to draw them.
+    """
+    figure = draw_figure(title, name, curves, options)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_file(path) as file:
+        figure.savefig(file, format="png", dpi=150)

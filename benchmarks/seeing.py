@@ -3,32 +3,35 @@
 The Q-map is trained alone, on a replay of random play, with each way of learning. Its sight is
 measured on other random play: the share of frames whose brightest cell is within 2 cells of the
 character, beside the same for the mean picture; and within 2 cells of the character or of where it
-is going in the next 4 steps. What was measured before is in the table and not measured again.
+is going in the next 4 steps. What is in the table is not measured again, so that the comparison can
+be interrupted and go on later; `--pictures` draws the shares against the updates.
 """
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
+from benchmarks.result_table import add_run, draw_curves, read_table, rows_of, shown
 from benchmarks.workloads import mario, montezuma
 from qmap.agents import device
 from qmap.agents.agent import Agent
 from qmap.agents.q_map import QMapLearner
 from qmap.agents.replay import Replay
 from qmap.agents.sight import brightest, near
+from qmap.config import TrainingConfig
 from qmap.envs.vector import Envs, Step, View
 from qmap.evaluate.play import AHEAD
 from qmap.make_agent import make_agent
 from qmap.utils import streams
 from qmap.utils.command_line import option, parse, run
+from qmap.utils.plot import PlotOptions
 from qmap.utils.terminal import progress_bar
 
 CENTERED = {"center_frames": True}
@@ -57,11 +60,13 @@ WORLDS = {
     "foxglove_2.1": lambda **options: mario(level="2.1", **options),
     "montezuma": montezuma,
 }
-MEASURED_AT = (125, 250, 500, 1000, 2000)
+MEASURED_AT = (50, 100, 150, 200, 250, 500, 1000, 2000)  # updates
 FRAMES = 512  # of other play, on which sight is measured
 APART = 8  # steps from one of them to the next
 BATCH = 128
-SHARES = ("seen", "ahead", "mean_picture")
+RUN = ("precision", "world", "way", "seed")
+SHARES = ("seen", "seen or its way", "mean picture")  # of the frames, from 0 to 1
+COLUMNS = (*RUN, "updates", *SHARES)
 
 
 @dataclass(frozen=True)
@@ -72,55 +77,56 @@ class Options:
     ways: list[str] = option(list(WAYS), "ways of learning", nargs="+", choices=tuple(WAYS))
     seeds: int = option(3, "seeds of each way", minimum=1)
     steps: int = option(16_000, "random steps in the replay", minimum=1000)
-    updates: int = option(1000, "updates of the Q-map", minimum=125)
+    updates: int = option(1000, "updates of the Q-map", minimum=MEASURED_AT[0])
     precision: str = option(
         "float32", "what the convolutions multiply in", choices=device.PRECISIONS
     )
-    output: str = option("benchmarks/results/seeing.csv", "table of the results", metavar="FILE")
-
-
-@dataclass(frozen=True)
-class Row:
-    """A measurement; shares from 0 to 1.
-
-    Attributes:
-        world: the game.
-        way: way of learning.
-        seed: of play, networks and sampling.
-        updates: how many there had been.
-        seen: frames whose brightest cell is near the character.
-        ahead: or near where it is going.
-        mean_picture: frames in which the mean picture's brightest cell is near the character.
-        milliseconds: of an update, on average.
-    """
-
-    world: str
-    way: str
-    seed: int
-    updates: int
-    seen: float
-    ahead: float
-    mean_picture: float
-    milliseconds: float
+    results: str = option("qmap_results/seeing.csv", "table of the results", metavar="CSV")
+    only_there: bool = option(False, "measure nothing")
+    pictures: str | None = option(
+        None, "draw the shares against the updates, DIR/WORLD.png", metavar="DIR"
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure what is missing, then print the table."""
+    """Measure what is missing, then print the tables."""
     options = parse(Options, __doc__.splitlines()[0], arguments, "benchmarks.seeing")
     device.set_up(precision=options.precision)
-    path = Path(options.output)
-    rows = read(path)
     for world in options.worlds:
         for seed in range(options.seeds):
-            missing = [
-                way
-                for way in options.ways
-                if not any((row.world, row.way, row.seed) == (world, way, seed) for row in rows)
-            ]
-            for row in measure(options, world, missing, seed) if missing else ():
-                rows.append(row)
-                append(path, row)
-    print(table([row for row in rows if row.world in options.worlds and row.way in options.ways]))
+            missing = [way for way in options.ways if not len(found(options, world, way, seed))]
+            if missing and not options.only_there:
+                for way, rows in measure(options, world, missing, seed):
+                    add_run(Path(options.results), COLUMNS, run_of(options, world, way, seed), rows)
+        rows = {way: all_found(options, world, way) for way in options.ways}
+        for line in table(world, rows, options):
+            print(line, flush=True)
+        if options.pictures and any(map(len, rows.values())):
+            draw(options, world, rows)
+
+
+def run_of(options: Options, world: str, way: str, seed: int) -> dict[str, Any]:
+    """Return what tells the rows of a run from others in the table."""
+    return dict(zip(RUN, (options.precision, world, way, seed), strict=True))
+
+
+def found(options: Options, world: str, way: str, seed: int) -> pd.DataFrame:
+    """Return the rows of a run in the table, none if it has not come so far."""
+    table = read_table(Path(options.results), COLUMNS)
+    rows = rows_of(table, **run_of(options, world, way, seed))
+    moments = measured_at(options)
+    ends = moments[-1] in set(rows["updates"])
+    return rows[rows["updates"].isin(moments)] if ends else rows[:0]
+
+
+def all_found(options: Options, world: str, way: str) -> pd.DataFrame:
+    """Return the rows of a way with all seeds."""
+    return pd.concat([found(options, world, way, seed) for seed in range(options.seeds)])
+
+
+def measured_at(options: Options) -> list[int]:
+    """Return after how many updates sight is measured, in order."""
+    return [updates for updates in MEASURED_AT if updates <= options.updates]
 
 
 class Play:
@@ -204,8 +210,14 @@ class Frames:
         return float(seen[0].mean()), float(np.any(seen, axis=0).mean()), float(blind.mean())
 
 
-def measure(options: Options, world: str, ways: Sequence[str], seed: int) -> Iterator[Row]:
-    """Let the game be played at random, and learn from that in each of the ways."""
+def measure(
+    options: Options, world: str, ways: Sequence[str], seed: int
+) -> Iterator[tuple[str, list[list[float]]]]:
+    """Let the game be played at random, and learn from that in each of the ways.
+
+    Yields:
+        A way and its rows, `COLUMNS` after those of `RUN`.
+    """
     made = WORLDS[world](dqn=False, replay=options.steps + 10, seed=seed)
     seeds = [streams.number(seed, "environments")]
     envs = Envs(made.experiment.make_env, 1, seeds=seeds, timeout=60.0)
@@ -221,77 +233,84 @@ def measure(options: Options, world: str, ways: Sequence[str], seed: int) -> Ite
             frames = Frames.of(
                 other, Replay(APART * FRAMES + 10, *shapes, stack=config.stack, skip=config.skip)
             )
-            yield from learn(options, agent, frames, Row(world, way, seed, 0, 0.0, 0.0, 0.0, 0.0))
+            moments = measured_at(options)
+            with progress_bar(moments[-1], 0, "update") as bar:
+                bar.set_description(f"{world}, {way}, seed {seed}")
+                yield way, learn(agent, frames, moments, bar.update)
     finally:
         envs.close()
 
 
-def learn(options: Options, agent: Agent, frames: Frames, blank: Row) -> Iterator[Row]:
-    """Train an agent's Q-map on its replay as in a training, and measure now and then."""
-    spent = 0.0
+def learn(
+    agent: Agent, frames: Frames, moments: Sequence[int], updated: Callable[[], object]
+) -> list[list[float]]:
+    """Train an agent's Q-map on its replay as in a training.
+
+    Args:
+        agent: with a full replay.
+        frames: on which sight is measured.
+        moments: after how many updates; the last one ends it.
+        updated: is called after each update.
+
+    Returns:
+        A list for each of the moments: updates, then `SHARES`.
+    """
     settings = agent.settings
-    with progress_bar(options.updates, 0, "update") as bar:
-        bar.set_description(f"{blank.world}, {blank.way}, seed {blank.seed}")
-        for update in range(1, options.updates + 1):
-            started = time.perf_counter()
-            # As if every step had been taken: the agent trains when it is due.
-            agent.step = settings.learning_starts + update * settings.train_every
-            agent.train()
-            spent += time.perf_counter() - started
-            bar.update()
-            if update in MEASURED_AT:
-                sight = frames.sight(agent.q_map)
-                yield Row(*dataclasses.astuple(blank)[:3], update, *sight, 1000 * spent / update)
+    rows = []
+    for update in range(1, moments[-1] + 1):
+        # As if every step had been taken: the agent trains when it is due.
+        agent.step = settings.learning_starts + update * settings.train_every
+        agent.train()
+        updated()
+        if update in moments:
+            rows.append([update, *frames.sight(agent.q_map)])
+    return rows
 
 
-def read(path: Path) -> list[Row]:
-    """Return what was measured before."""
-    if not path.is_file():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return [
-            Row(
-                each["world"],
-                each["way"],
-                int(each["seed"]),
-                int(each["updates"]),
-                *(float(each[name]) for name in ("seen", "ahead", "mean_picture", "milliseconds")),
-            )
-            for each in csv.DictReader(file)
-        ]
+def table(world: str, rows: dict[str, pd.DataFrame], options: Options) -> list[str]:
+    """Return the lines of the table of a world, and of what is missing.
+
+    Args:
+        world: its name.
+        rows: of each way, rows of `COLUMNS` of all of its runs.
+        options: what was to be compared.
+    """
+    moments = measured_at(options)
+    titles = [f"seen after {moments[0]:,}", *(f"{moment:,}" for moment in moments[1:])]
+    titles += [f"{share}, {moments[-1]:,}" for share in SHARES]
+    lines = [f"{world}, percent of {FRAMES} frames after so many updates", ""]
+    there = {way: found for way, found in rows.items() if len(found)}
+    if there:
+        lines += [f"| | {' | '.join(titles)} |", "|---" * (len(titles) + 1) + "|"]
+    for way, of_way in there.items():
+        means = 100 * of_way.groupby("updates")["seen"].mean()
+        at_the_end = of_way[of_way["updates"] == moments[-1]]
+        cells = [f"{mean:.0f}" for mean in means]
+        cells += [shown((100 * at_the_end[share]).round().to_numpy(float)) for share in SHARES]
+        lines.append(f"| {way} | {' | '.join(cells)} |")
+    missing = [
+        f"{way} ({options.seeds - there_are} of {options.seeds} seeds)"
+        for way, found in rows.items()
+        if (there_are := found["seed"].nunique()) < options.seeds
+    ]
+    return [*lines, "", *([f"missing: {', '.join(missing)}", ""] if missing else [])]
 
 
-def append(path: Path, row: Row) -> None:
-    """Add a row to the table on the disk."""
-    is_new = not path.is_file()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        if is_new:
-            writer.writerow([field.name for field in dataclasses.fields(Row)])
-        writer.writerow(
-            [
-                f"{value:.4g}" if isinstance(value, float) else value
-                for value in dataclasses.astuple(row)
+def draw(options: Options, world: str, rows: dict[str, pd.DataFrame]) -> None:
+    """Draw the shares against the steps of a training with as many updates, mean and deviation."""
+    steps_of_an_update = TrainingConfig.train_every
+    curves = {
+        way: {
+            f"seed-{seed}": run.assign(steps=steps_of_an_update * run["updates"])[
+                ["steps", *SHARES]
             ]
-        )
-
-
-def table(rows: Sequence[Row]) -> str:
-    """Return the means over seeds as text."""
-    lines = [f"percent of frames, mean over seeds: seen / or ahead / by the mean picture{'':5}"]
-    groups: dict[tuple[str, str], list[Row]] = {}
-    for row in rows:
-        groups.setdefault((row.world, row.way), []).append(row)
-    for (world, way), found in groups.items():
-        parts = []
-        for update in sorted({row.updates for row in found}):
-            here = [row for row in found if row.updates == update]
-            shares = (np.mean([getattr(row, name) for row in here]) for name in SHARES)
-            shown = "/".join(f"{100 * share:.0f}" for share in shares)
-            parts.append(f"{update}: {shown:<11} ({len(here)})")
-        lines.append(f"{world:13} {way:46} {'  '.join(parts)}")
-    return "\n".join(lines)
+            for seed, run in found.groupby("seed")
+        }
+        for way, found in rows.items()
+        if len(found)
+    }
+    picture = Path(options.pictures) / f"{world}.png"
+    draw_curves(picture, world, "sight", curves, PlotOptions(extrema=False))
 
 
 if __name__ == "__main__":

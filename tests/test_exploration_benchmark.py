@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import exploration
-from benchmarks.exploration import AGENTS, WORLDS, Options, can_act, explored, main, shown
+from benchmarks.exploration import AGENTS, WORLDS, Options, can_act, explored, main
 from qmap.utils.command_line import typed
 from qmap.utils.errors import UserError
 from qmap.utils.image_file import read_image
@@ -116,12 +116,6 @@ def test_the_table_has_means_with_intervals_beside_the_best_control_and_what_is_
     assert "missing: repeat-4 (3 of 3 seeds), q-map+dqn (1 of 3 seeds)" in out
     assert "deepest row" not in out
     assert read_image(tmp_path / f"{LEVEL}.png", "L", (4000, 4000)).pixels.std() > 10
-
-
-def test_a_single_value_has_no_interval_and_nothing_is_shown_of_none() -> None:
-    assert shown(np.array([1234.0])) == "1,234 (1,234)"
-    assert shown(np.array([0.5, np.nan, 0.25])) == "0.38 ± 1.59 (0.50, 0.25)"
-    assert shown(np.array([np.nan])) == ""
 
 
 def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.result_table import add_run
+import numpy as np
+
+from benchmarks.result_table import add_run, shown
 
 COLUMNS = ["agent", "steps", "depth", "share"]
 
@@ -18,3 +20,9 @@ def test_rows_of_other_runs_stay_as_they_are_written_when_one_is_added(tmp_path:
     assert path.read_text() == before + "b,5,,\n"
     add_run(path, COLUMNS, {"agent": "b"}, [[5, 7, 0.5]])
     assert path.read_text() == before + "b,5,7,0.5\n"
+
+
+def test_a_single_value_has_no_interval_and_nothing_is_shown_of_none() -> None:
+    assert shown(np.array([1234.0])) == "1,234 (1,234)"
+    assert shown(np.array([0.5, np.nan, 0.25])) == "0.38 ± 1.59 (0.50, 0.25)"
+    assert shown(np.array([np.nan])) == ""
