@@ -27,7 +27,7 @@ from qmap.utils.run_logs import read_log
 from qmap.utils.visits import load_rows
 
 NOTHING_LEARNED = ["--no-qmap", "--no-dqn"]
-RARE_GOALS = ["--recipe", "tuned", "--hidden", "192", "--goal-rarity", "2", "--goal-margin", "1"]
+TUNED = ["--recipe", "tuned"]
 TO_THE_RIGHT = ["--actions", "RIGHT;RIGHT+JUMP"]
 CONTROLS = {
     "random": [],
@@ -45,10 +45,9 @@ AGENTS = {
     **{agent: NOTHING_LEARNED + options for agent, options in CONTROLS.items()},
     "dqn": ["--no-qmap"],
     "q-map+dqn": [],
-    "q-map+dqn-tuned": ["--recipe", "tuned"],
-    "q-map+dqn-rare-goals": RARE_GOALS,
-    "q-map+dqn-foresight": [*RARE_GOALS, "--terminal-share", "0.125"],
-    "q-map+dqn-rare-goals-right": [*RARE_GOALS, *TO_THE_RIGHT],
+    "q-map+dqn-tuned": TUNED,
+    "q-map+dqn-foresight": [*TUNED, "--terminal-share", "0.125"],
+    "q-map+dqn-right": [*TUNED, *TO_THE_RIGHT],
 }
 MODEL = "q-map+dqn"
 JERK_STEPS = 100_000  # over which JERK comes to replay only

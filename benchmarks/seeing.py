@@ -53,7 +53,8 @@ WAYS: dict[str, dict[str, Any]] = {
     "centered, sigmoid, soft, skip": CENTERED | SIGMOID | SOFT | SKIP,
     "centered, small start, soft, skip, differences": CENTERED | SMALL | SOFT | SKIP | DIFFERENCES,
     "all but centered": SIGMOID | SOFT | SKIP | DIFFERENCES,
-    "tuned": CENTERED | SIGMOID | SOFT | SKIP | DIFFERENCES,
+    "all": CENTERED | SIGMOID | SOFT | SKIP | DIFFERENCES,
+    "tuned": TrainingConfig.RECIPES["tuned"],  # the same with fewer units
 }
 WORLDS = {
     "foxglove_1.1": lambda **options: mario(level="1.1", **options),

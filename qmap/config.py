@@ -94,7 +94,8 @@ class TrainingConfig(GameOptions, QMapOptions):
     paper.
     """
 
-    # Seen to work best on Foxglove Run and Montezuma's Revenge alike (docs/seeing.md).
+    # Seen to work best on Foxglove Run and Montezuma's Revenge alike (docs/seeing.md,
+    # docs/exploration.md).
     RECIPES: ClassVar[dict[str, dict[str, Any]]] = {
         "published": {},
         "tuned": {
@@ -104,6 +105,9 @@ class TrainingConfig(GameOptions, QMapOptions):
             "soft_target": 0.01,
             "model": "skip",
             "difference_frames": True,
+            "hidden": 192,
+            "goal_rarity": 2.0,
+            "goal_margin": 1,
         },
     }
 
