@@ -19,6 +19,12 @@ pygame = pytest.importorskip("pygame")
 PICTURE = np.random.default_rng(0).integers(0, 256, (48, 96, 3), dtype=np.uint8)
 
 
+@pytest.fixture(autouse=True)
+def _no_display_yet() -> None:
+    """Worlds that draw with pygame leave it with the display that they found."""
+    pygame.display.quit()
+
+
 @pytest.fixture
 def window(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[LiveWindow, list[str]]]:
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
