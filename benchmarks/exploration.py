@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.result_table import add_run, draw_curves, read_table, rows_of, shown
+from benchmarks.result_table import add_run, draw_curves, missing, read_table, rows_of, shown
 from qmap.baselines.kept_actions import load_kept_actions
 from qmap.utils.command_line import option, parse, run
 from qmap.utils.errors import UserError
@@ -259,12 +259,7 @@ def table(world: str, found: dict[str, pd.DataFrame], options: Options) -> list[
     for agent, rows in there.items():
         cells = [shown(rows[measure].to_numpy(float)) for measure in measures]
         lines.append(f"| {agent} | {means[agent] / best:.2f} | {' | '.join(cells)} |")
-    missing = [
-        f"{agent} ({options.seeds - len(rows)} of {options.seeds} seeds)"
-        for agent, rows in ends.items()
-        if len(rows) < options.seeds
-    ]
-    return [*lines, "", *([f"missing: {', '.join(missing)}", ""] if missing else [])]
+    return [*lines, "", *missing(options.seeds, {agent: len(rows) for agent, rows in ends.items()})]
 
 
 def draw(options: Options, world: str, found: dict[str, pd.DataFrame]) -> None:

@@ -83,6 +83,18 @@ def shown(values: np.ndarray) -> str:
     return f"{mean}{interval} ({', '.join(f'{value:,.{digits}f}' for value in values)})"
 
 
+def missing(seeds: int, there: Mapping[str, int]) -> list[str]:
+    """Return the lines that say whose runs are missing, none if nobody's.
+
+    Args:
+        seeds: how many runs of each there should be.
+        there: by name, how many there are.
+    """
+    few = {name: seeds - count for name, count in there.items() if count < seeds}
+    named = ", ".join(f"{name} ({count} of {seeds} seeds)" for name, count in few.items())
+    return [f"missing: {named}", ""] if few else []
+
+
 def draw_curves(path: Path, title: str, name: str, curves: Agents, options: PlotOptions) -> None:
     """Draw curves of runs as `qmap.utils.plot` does, into a picture; its folder is made.
 

@@ -4,7 +4,8 @@ The Q-map is trained alone, on a replay of random play, with each way of learnin
 measured on other random play: the share of frames whose brightest cell is within 2 cells of the
 character, beside the same for the mean picture; and within 2 cells of the character or of where it
 is going in the next 4 steps. What is in the table is not measured again, so that the comparison can
-be interrupted and go on later; `--pictures` draws the shares against the updates.
+be interrupted and go on later; `--pictures` draws the shares against the steps of a training with
+as many updates.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.result_table import add_run, draw_curves, read_table, rows_of, shown
+from benchmarks.result_table import add_run, draw_curves, missing, read_table, rows_of, shown
 from benchmarks.workloads import mario, montezuma
 from qmap.agents import device
 from qmap.agents.agent import Agent
@@ -65,7 +66,7 @@ MEASURED_AT = (50, 100, 150, 200, 250, 500, 1000, 2000)  # updates
 FRAMES = 512  # of other play, on which sight is measured
 APART = 8  # steps from one of them to the next
 BATCH = 128
-RUN = ("precision", "world", "way", "seed")
+RUN = ("precision", "steps", "world", "way", "seed")
 SHARES = ("seen", "seen or its way", "mean picture")  # of the frames, from 0 to 1
 COLUMNS = (*RUN, "updates", *SHARES)
 
@@ -78,14 +79,14 @@ class Options:
     ways: list[str] = option(list(WAYS), "ways of learning", nargs="+", choices=tuple(WAYS))
     seeds: int = option(3, "seeds of each way", minimum=1)
     steps: int = option(16_000, "random steps in the replay", minimum=1000)
-    updates: int = option(1000, "updates of the Q-map", minimum=MEASURED_AT[0])
+    updates: int = option(1000, "updates of the Q-map", choices=MEASURED_AT)
     precision: str = option(
         "float32", "what the convolutions multiply in", choices=device.PRECISIONS
     )
     results: str = option("qmap_results/seeing.csv", "table of the results", metavar="CSV")
     only_there: bool = option(False, "measure nothing")
     pictures: str | None = option(
-        None, "draw the shares against the updates, DIR/WORLD.png", metavar="DIR"
+        None, "draw the shares against the steps, DIR/WORLD.png", metavar="DIR"
     )
 
 
@@ -95,9 +96,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     device.set_up(precision=options.precision)
     for world in options.worlds:
         for seed in range(options.seeds):
-            missing = [way for way in options.ways if not len(found(options, world, way, seed))]
-            if missing and not options.only_there:
-                for way, rows in measure(options, world, missing, seed):
+            ways = [way for way in options.ways if not len(found(options, world, way, seed))]
+            if ways and not options.only_there:
+                for way, rows in measure(options, world, ways, seed):
                     add_run(Path(options.results), COLUMNS, run_of(options, world, way, seed), rows)
         rows = {way: all_found(options, world, way) for way in options.ways}
         for line in table(world, rows, options):
@@ -108,7 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run_of(options: Options, world: str, way: str, seed: int) -> dict[str, Any]:
     """Return what tells the rows of a run from others in the table."""
-    return dict(zip(RUN, (options.precision, world, way, seed), strict=True))
+    return dict(zip(RUN, (options.precision, options.steps, world, way, seed), strict=True))
 
 
 def found(options: Options, world: str, way: str, seed: int) -> pd.DataFrame:
@@ -289,12 +290,8 @@ def table(world: str, rows: dict[str, pd.DataFrame], options: Options) -> list[s
         cells = [f"{mean:.0f}" for mean in means]
         cells += [shown((100 * at_the_end[share]).round().to_numpy(float)) for share in SHARES]
         lines.append(f"| {way} | {' | '.join(cells)} |")
-    missing = [
-        f"{way} ({options.seeds - there_are} of {options.seeds} seeds)"
-        for way, found in rows.items()
-        if (there_are := found["seed"].nunique()) < options.seeds
-    ]
-    return [*lines, "", *([f"missing: {', '.join(missing)}", ""] if missing else [])]
+    seeds = {way: found["seed"].nunique() for way, found in rows.items()}
+    return [*lines, "", *missing(options.seeds, seeds)]
 
 
 def draw(options: Options, world: str, rows: dict[str, pd.DataFrame]) -> None:

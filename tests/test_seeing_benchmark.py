@@ -36,7 +36,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[str, ...], i
 
 def command(tmp_path: Path, *further: str) -> list[str]:
     results = str(tmp_path / "t.csv")
-    return ["--worlds", WORLD, "--updates", "125", "--results", results, *further]
+    return ["--worlds", WORLD, "--updates", "100", "--results", results, *further]
 
 
 def test_only_what_is_missing_or_came_less_far_is_measured(
@@ -53,11 +53,12 @@ def test_only_what_is_missing_or_came_less_far_is_measured(
     main(command(tmp_path, "--ways", "tuned", "--seeds", "1", "--updates", "150"))
     main(command(tmp_path, "--ways", "tuned", "--seeds", "2"))
     main(command(tmp_path, "--ways", "tuned", "--seeds", "1", "--precision", "bfloat16"))
+    main(command(tmp_path, "--ways", "tuned", "--seeds", "1", "--steps", "2000"))
     main(command(tmp_path, "--ways", "skip", "--only-there"))
-    assert asked == [(WORLD, ("tuned",), 0)] * 2
+    assert asked == [(WORLD, ("tuned",), 0)] * 3
     table = pd.read_csv(tmp_path / "t.csv")
     assert tuple(table.columns) == COLUMNS
-    assert len(table) == 2 + 2 + 2 + 3 + 2
+    assert len(table) == 2 + 2 + 2 + 3 + 2 + 2
 
 
 def test_the_table_has_means_of_seeds_and_at_the_end_each_with_an_interval(

@@ -60,7 +60,7 @@ class Progress:
             self._seen.popleft()
 
     def rest(self) -> None:
-        """Forget the speed: the run does not go on for now."""
+        """Forget the speed: the run stands still until it is seen at a step again."""
         self._seen.clear()
 
     @property
