@@ -25,6 +25,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
+from qmap import shipped
 from qmap.agents.schedules import crossings
 from qmap.earlier_runs import as_of_today, is_earlier
 from qmap.run_options import NetworkOptions, RunOptions
@@ -107,7 +108,7 @@ class Run:
                 stack.callback(self._finish)
             # A run that has snapshots goes on from these and no longer needs the checkpoint.
             if config.load and not (config.resume and snapshots.steps(self._snapshots)):
-                self._loaded = checkpoint.load(Path(config.load), "checkpoint")
+                self._loaded = checkpoint.load(shipped.stored(config.load), "checkpoint")
             if isinstance(config, NetworkOptions):
                 set_up_networks(config)
             self._stack = stack.pop_all()

@@ -52,7 +52,12 @@ class RunOptions:
     # Run.
     seed: int = of_run(0, "seed of all random numbers", minimum=0, maximum=2**31 - 1)
     path: str = of_run("qmap_results", "folder of the results", metavar="DIR")
-    load: str | None = of_run(None, "checkpoint to start from", needs=["learns"], metavar="CKPT")
+    load: str | None = of_run(
+        None,
+        "checkpoint to start from, or the name of an agent that ships",
+        needs=["learns"],
+        metavar="CKPT",
+    )
     resume: str | None = of_run(
         None, "folder of a run to continue", may_differ=True, metavar="RUN_DIR"
     )

@@ -20,12 +20,14 @@ from qmap.envs.gridworld_paths import true_q_frames
 from qmap.envs.vector import Envs
 from qmap.evaluate import report
 from qmap.evaluate.__main__ import main
+from qmap.evaluate.levels import on_level
 from qmap.evaluate.navigation import Walk, navigate, steps_of
 from qmap.evaluate.play import Samples, Sights, play
 from qmap.evaluate.player import Player
-from qmap.evaluate.trained import find, load
+from qmap.evaluate.trained import find, load, origin_of
 from qmap.gridworld.config import GridWorldConfig
 from qmap.gridworld.training import make_learner
+from qmap.train_mario import MarioConfig
 from qmap.utils import checkpoint
 from qmap.utils.errors import UserError
 
@@ -234,6 +236,34 @@ def test_a_checkpoint_is_evaluated_from_its_folder_alone_and_equally_each_time(
     assert results[0] == results[1]
     assert results[0]["sight"]["seen"]["n"] == 20
     assert "seen by mean picture" in capsys.readouterr().out
+
+
+def test_a_checkpoint_is_evaluated_on_another_level_beside_its_own(run_folder: Path) -> None:
+    path = str(run_folder / "tensorflow" / "step_32.ckpt")
+    options = ["--episodes", "1", "--max-steps", "5", "--states", "1"]
+    main([path, *options])
+    main([path, *options, "--level", "level3"])
+    for name, world in (("step_32", "level1"), ("step_32_gridworld_level3", "level3")):
+        told = json.loads((run_folder / "evaluation" / name / "evaluation.json").read_text())
+        assert told["world"] == f"gridworld_{world}"
+    with pytest.raises(UserError, match="has no level level9; expected one of level1, level2"):
+        main([path, *options, "--level", "level9"])
+    assert len(list((run_folder / "evaluation").iterdir())) == 2
+
+
+def test_a_world_without_levels_has_no_other(tmp_path: Path) -> None:
+    origin = origin_of(tmp_path / "step_0.ckpt", 0, MazeConfig(size=5))
+    with pytest.raises(UserError, match="maze-5 has no level 1.1; it has none"):
+        on_level(origin, "1.1")
+
+
+def test_another_level_of_a_game_is_played_with_all_else_as_it_was(tmp_path: Path) -> None:
+    config = MarioConfig(game="foxglove", level="1.1", hidden=8)
+    origin = on_level(origin_of(tmp_path / "step_0.ckpt", 0, config), "2.2")
+    assert origin.name == "foxglove_2.2"
+    assert origin.config == dataclasses.replace(config, level="2.2")
+    with pytest.raises(UserError, match="no level 3.1; expected one of 1.1, 1.2, 2.1, 2.2"):
+        on_level(origin, "3.1")
 
 
 def test_what_is_no_checkpoint_of_a_run_is_refused(run_folder: Path) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import qmap.run
+from qmap import shipped
 from qmap.run import Run, nothing_left
 from qmap.run_options import NetworkOptions
 from qmap.utils import checkpoint, snapshots
@@ -206,3 +207,25 @@ def test_a_run_that_was_asked_to_stop_earlier_is_not_called_finished() -> None:
     stopped = nothing_left(50, 1000, 50)
     assert "has done 50 of its 1,000 steps, and --stop-at 50 asks for no more" in stopped
     assert "finished" not in stopped
+
+
+@pytest.mark.parametrize("name", shipped.names())
+def test_a_run_starts_from_an_agent_that_ships_by_its_name(name: str, tmp_path: Path) -> None:
+    (file,) = (shipped.AGENTS / name / "tensorflow").iterdir()
+    loaded = []
+    with Run(Config(load=name, path=str(tmp_path)), "qmap.test", "") as run:
+        run.load_weights(loaded.append)
+    (tree,) = loaded
+    expected = checkpoint.load(file, "checkpoint")
+    assert tree.keys() == expected.keys()
+    assert tree["q_map"]["online"].keys() == expected["q_map"]["online"].keys()
+    assert not list(tmp_path.iterdir()), "nothing is unpacked"
+
+
+def test_a_word_that_names_no_agent_is_no_start(tmp_path: Path) -> None:
+    with (
+        pytest.raises(UserError, match="there is no foxgloves; .*foxglove, gridworld"),
+        Run(Config(load="foxgloves", path=str(tmp_path)), "qmap.test", ""),
+    ):
+        pass
+    assert not list(tmp_path.iterdir())

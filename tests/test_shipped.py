@@ -41,6 +41,9 @@ def test_other_places_are_left_as_they_are(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "maze").mkdir()
     assert shipped.place("maze") == Path("maze"), "a folder of one's own goes first"
     assert list(tmp_path.iterdir()) == [tmp_path / "maze"]
+    (packed,) = (shipped.AGENTS / "maze" / "tensorflow").iterdir()
+    assert shipped.place(str(packed)) == packed
+    assert list(tmp_path.iterdir()) == [tmp_path / "maze"]
 
 
 @pytest.mark.parametrize("word", ["mazes", "foxglove2", "..."])

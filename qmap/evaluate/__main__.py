@@ -1,8 +1,9 @@
 """Measure what a trained agent can do: `python -m qmap.evaluate CKPT`.
 
 Plays episodes with the networks of RUN/tensorflow/step_N.ckpt, which do not learn, in the world
-that RUN/config.json names: for the task if there is a DQN, else from goal to goal. Writes
-evaluation.json, episodes.csv and evaluation.png to RUN/evaluation/step_N.
+that RUN/config.json names, or on another of its levels: for the task if there is a DQN, else from
+goal to goal. Writes evaluation.json, episodes.csv and evaluation.png to RUN/evaluation/step_N, of
+another level to RUN/evaluation/step_N_WORLD.
 """
 
 from __future__ import annotations
@@ -39,9 +40,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise UserError(f"--random is {options.random}, expected a share from 0 to 1")
     # Only now is TensorFlow loaded, which takes seconds.
     with quiet(), nothing_to_lose():
+        from qmap.evaluate.levels import on_level
         from qmap.evaluate.trained import find
     origin = find(place(options.checkpoint))
     output = options.output or origin.folder / "evaluation" / f"step_{origin.step}"
+    if options.level is not None:
+        origin = on_level(origin, options.level)
+        output = options.output or output.with_name(f"{output.name}_{origin.name}")
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -153,6 +158,9 @@ def _parser() -> OneLineParser:
     ):
         text = f"{words} (default {default})"
         parser.add_argument(flag, metavar=metavar, type=type(default), default=default, help=text)
+    parser.add_argument(
+        "--level", metavar="LEVEL", help="another level than the one that was trained on"
+    )
     parser.add_argument(
         "--output", metavar="DIR", type=Path, help="folder (default RUN/evaluation/step_N)"
     )

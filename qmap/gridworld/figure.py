@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import matplotlib
 import numpy as np
@@ -13,6 +12,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
+from qmap import shipped
 from qmap.envs.gridworld_level import SCREEN_COL, Level, load_level
 from qmap.envs.gridworld_paths import true_q_frames
 from qmap.gridworld.config import config_of
@@ -47,9 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Draw the figure; return the exit status."""
     options = command_line.parse(Options, __doc__, arguments, "qmap.gridworld.figure")
     if not options.load:
-        raise UserError("--load is missing: expected tensorflow/step_N.ckpt of a run's folder")
+        raise UserError(
+            "--load is missing: expected RUN/tensorflow/step_N.ckpt, or gridworld, which ships"
+        )
     levels = [load_level(level) for level in options.levels]
-    loaded = checkpoint.load(Path(options.load), "checkpoint")
+    loaded = checkpoint.load(shipped.stored(options.load), "checkpoint")
     config = config_of(loaded, options.load)
     # Only now is TensorFlow loaded, which takes seconds.
     with quiet(), nothing_to_lose():

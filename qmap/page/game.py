@@ -11,13 +11,13 @@ import numpy as np
 
 from qmap.envs.gridworld_paths import UNREACHABLE
 from qmap.envs.vector import Envs
+from qmap.evaluate.levels import levels, on_level
 from qmap.evaluate.navigation import PATIENCE, Going, steps_of
 from qmap.evaluate.player import Player
 from qmap.evaluate.trained import Origin, load
 from qmap.experiment import Episode
 from qmap.page.drivers import GOALS, NOTHING, POLICY, TASK, Choice, TrainingPolicy, drivers_of
 from qmap.page.film import FOLDER, Film
-from qmap.page.levels import levels, on_level
 from qmap.page.picture import packed
 from qmap.page.tape import EpisodeTape
 from qmap.page.tries import Tries

@@ -29,14 +29,13 @@ def names() -> list[str]:
     return sorted(path.parent.name for path in AGENTS.glob(f"*/{CONFIG}"))
 
 
-def place(given: str) -> Path:
+def stored(given: str) -> Path:
     """Return what was given on the command line, a name as the checkpoint of the agent that ships.
 
-    It is unpacked first, into `qmap_results/NAME/shipped/NAME`, a run's folder like others, for
-    what is measured and recorded of it is written there.
+    What is there under that name, in the working directory, goes first.
 
     Raises:
-        UserError: it is a plain word that names nothing, or the agent cannot be unpacked.
+        UserError: it is a plain word that names nothing.
     """
     path = Path(given)
     if path.exists():
@@ -49,6 +48,21 @@ def place(given: str) -> Path:
             )
         return path
     (shipped,) = (AGENTS / given / "tensorflow").glob("step_*.ckpt")
+    return shipped
+
+
+def place(given: str) -> Path:
+    """Return what was given on the command line, as `stored`, where more can be written beside it.
+
+    An agent that ships is unpacked into `qmap_results/NAME/shipped/NAME`, a run's folder like
+    others, for what is measured and recorded of it is written there.
+
+    Raises:
+        UserError: it is a plain word that names nothing, or the agent cannot be unpacked.
+    """
+    shipped = stored(given)
+    if shipped == Path(given):
+        return shipped
     run = RESULTS / given / "shipped" / given
     target = run / "tensorflow" / shipped.name
     try:

@@ -9,6 +9,7 @@ from qmap.envs.gridworld_level import shipped_levels
 from qmap.evaluate.trained import Origin, origin_of
 from qmap.gridworld.config import GridWorldConfig
 from qmap.train_mario import MarioConfig
+from qmap.utils.errors import UserError
 
 
 def levels(origin: Origin) -> tuple[list[str], str]:
@@ -25,8 +26,12 @@ def on_level(origin: Origin, level: str) -> Origin:
     """Return the same checkpoint on another level, one of `levels`.
 
     Raises:
-        UserError: it cannot be used.
+        UserError: there is no such level, or there are none.
     """
+    there, _ = levels(origin)
+    if level not in there:
+        expected = f"expected one of {', '.join(there)}" if there else "it has none"
+        raise UserError(f"{origin.name} has no level {level}; {expected}")
     field = "level" if isinstance(origin.config, MarioConfig) else "train_level"
     config = dataclasses.replace(origin.config, **{field: level})
     return origin_of(origin.path, origin.step, config)
