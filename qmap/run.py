@@ -4,7 +4,7 @@ A training opens a `Run`, makes its parts, attaches them, and steps through `Run
 
     with Run(config, program, title) as run:
         agent = make_agent(...)
-        run.load_weights(agent.restore_weights)
+        run.load_weights(agent.start_from)
         run.open("montezuma", "q-map+dqn")
         run.attach("agent", agent)
         run.resume()

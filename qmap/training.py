@@ -50,7 +50,7 @@ def train(config: Config, experiment: Experiment, program: str, make_agent: Make
     with Run(config, program, f"Q-map: {experiment.name}") as run:
         envs = run.closing(make_envs(experiment.make_env, config))
         agent = make_agent(config, experiment, envs)
-        run.load_weights(agent.restore_weights)
+        run.load_weights(agent.start_from)
         if run.interrupted:
             return run.status
         name = config.agent_name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,17 @@ def test_a_restored_agent_continues_alike(tmp_path: Path, kinds: tuple[str, ...]
         assert all(map(np.array_equal, *moments))
 
 
-def test_weights_of_another_agent_are_refused_by_name() -> None:
+def test_who_starts_from_an_agent_has_its_networks() -> None:
+    one, other = real_agent(1), real_agent(2)
+    other.start_from(one.weights())
+    for name in ("q_map", "dqn"):
+        arrays = [agent.weights()[name]["online"].values() for agent in (one, other)]
+        assert all(map(np.array_equal, *arrays))
+
+
+@pytest.mark.parametrize("start", [Agent.restore_weights, Agent.start_from])
+def test_weights_of_another_agent_are_refused_by_name(
+    start: Callable[[Agent, dict[str, Any]], None],
+) -> None:
     with pytest.raises(ValueError, match="q_map"):
-        real_agent(0).restore_weights(real_agent(0, ("dqn",)).weights())
+        start(real_agent(0), real_agent(0, ("dqn",)).weights())

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from corridor import LENGTH, Corridor
 
+from qmap.agents.q_map import QMapLearner
 from qmap.all_goals.config import AllGoalsConfig, MazeConfig, SokobanConfig
 from qmap.all_goals.training import learner_of
 from qmap.envs.gridworld_level import Level
@@ -20,7 +21,7 @@ from qmap.envs.gridworld_paths import true_q_frames
 from qmap.envs.vector import Envs
 from qmap.evaluate import report
 from qmap.evaluate.__main__ import main
-from qmap.evaluate.levels import on_level
+from qmap.evaluate.levels import CENTERING_STEPS, center, on_level
 from qmap.evaluate.navigation import Walk, navigate, steps_of
 from qmap.evaluate.play import Samples, Sights, play
 from qmap.evaluate.player import Player
@@ -238,11 +239,32 @@ def test_a_checkpoint_is_evaluated_from_its_folder_alone_and_equally_each_time(
     assert "seen by mean picture" in capsys.readouterr().out
 
 
-def test_a_checkpoint_is_evaluated_on_another_level_beside_its_own(run_folder: Path) -> None:
+@pytest.mark.parametrize("centers", [True, False])
+def test_only_who_centers_frames_looks_at_another_level_first(
+    player: Player, centers: bool
+) -> None:
+    shown: list[np.ndarray] = []
+    q_map = SimpleNamespace(centers=centers, center_on=shown.append)
+    before = player.view
+    center(SimpleNamespace(q_map=q_map), player, np.random.default_rng(0))
+    assert (player.view is before) == (not centers)
+    if centers:
+        (observations,) = shown
+        assert observations.shape == (CENTERING_STEPS, *player.observation.shape[1:])
+        assert len(np.unique(observations, axis=0)) > 10
+
+
+def test_a_checkpoint_is_evaluated_on_another_level_beside_its_own(
+    run_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    centered = []
+    monkeypatch.setattr(QMapLearner, "center_on", lambda _, shown: centered.append(len(shown)))
     path = str(run_folder / "tensorflow" / "step_32.ckpt")
     options = ["--episodes", "1", "--max-steps", "5", "--states", "1"]
     main([path, *options])
+    assert not centered
     main([path, *options, "--level", "level3"])
+    assert centered == [CENTERING_STEPS]
     for name, world in (("step_32", "level1"), ("step_32_gridworld_level3", "level3")):
         told = json.loads((run_folder / "evaluation" / name / "evaluation.json").read_text())
         assert told["world"] == f"gridworld_{world}"

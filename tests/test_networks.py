@@ -222,6 +222,18 @@ def test_the_mean_frame_is_the_mean_of_all_batches_however_large() -> None:
     np.testing.assert_allclose(mean_frame(screens(1)).numpy(), centered, rtol=1e-4, atol=1e-4)
 
 
+def test_a_mean_frame_that_forgets_stays_until_it_sees_something_new() -> None:
+    mean_frame = MeanFrame()
+    mean_frame(screens(0))
+    mean_frame.observe(tf.constant(screens(0)))
+    mean_frame.forget()
+    np.testing.assert_allclose(mean_frame.mean.numpy(), screens(0).mean(axis=0), rtol=1e-5)
+    for start, end in ((0, 2), (2, 16)):
+        mean_frame.observe(tf.constant(screens(1)[start:end]))
+        expected = screens(1)[:end].mean(axis=0)
+        np.testing.assert_allclose(mean_frame.mean.numpy(), expected, rtol=1e-4)
+
+
 def test_skip_connections_show_the_decoder_what_does_not_pass_the_bottleneck() -> None:
     def make(skip: bool) -> keras.Model:
         network = ConvQFrames(

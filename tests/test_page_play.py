@@ -225,8 +225,11 @@ def test_recordings_of_one_second_and_one_score_are_files_of_their_own(
 def test_another_level_keeps_the_networks_and_one_that_fails_changes_nothing(
     game: Game, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    centered = []
+    monkeypatch.setattr("qmap.page.game.center", lambda trained, *_: centered.append(trained))
     game.change_level("level2")
     assert game.level == "level2"
+    assert centered == [game.trained]
     assert unpacked(game.picture())[2].shape == (448, 512, 3)
 
     def refuse(*arguments: object) -> None:

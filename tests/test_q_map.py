@@ -396,6 +396,33 @@ def test_both_networks_take_away_the_mean_of_what_was_trained_on() -> None:
         assert network.mean_frame.count.numpy().tolist() == [24.0]
 
 
+def test_who_starts_from_another_level_takes_the_mean_of_this_one_away() -> None:
+    learner, other = small_learner(center=True), small_learner(center=True)
+    old, new = cell_batch(0), cell_batch(1)
+    learner.train(old, np.ones(8))
+    other.start_from(learner.weights())
+    before = other.online.mean_frame.mean.numpy()
+    np.testing.assert_allclose(before, old.observations.mean(axis=0), rtol=1e-5)
+    other.train(new, np.ones(8))
+    for network in (other.online, other.target):
+        np.testing.assert_allclose(
+            network.mean_frame.mean.numpy(), new.observations.mean(axis=0), rtol=1e-4
+        )
+
+
+def test_a_learner_is_centered_on_what_it_is_shown() -> None:
+    learner, plain = small_learner(center=True), small_learner()
+    assert (learner.centers, plain.centers) == (True, False)
+    learner.train(cell_batch(0), np.ones(8))
+    shown = cell_batch(1).observations
+    before = plain.q_frames(shown)
+    for each in (learner, plain):
+        each.center_on(shown)
+    for network in (learner.online, learner.target):
+        np.testing.assert_allclose(network.mean_frame.mean.numpy(), shown.mean(axis=0), rtol=1e-4)
+    np.testing.assert_array_equal(plain.q_frames(shown), before)
+
+
 def test_a_learner_that_centers_goes_on_exactly_where_its_weights_were_saved() -> None:
     learner, other = (
         small_learner(center=True, sigmoid=True),

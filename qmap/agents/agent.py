@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -255,15 +255,31 @@ class Agent:
         return {learner.name: learner.weights(moments) for learner in self.learners}
 
     def restore_weights(self, weights: dict[str, Any]) -> None:
-        """Start from what `weights` of an agent with the same networks returned.
+        """Go on with what `weights` of an agent with the same networks returned.
 
         Raises:
             ValueError: the networks were others.
         """
+        for learner, of_learner in self._by_learner(weights):
+            learner.restore_weights(of_learner)
+
+    def start_from(self, weights: dict[str, Any]) -> None:
+        """Learn on from such weights, in what may be another world; see `Learner.start_from`.
+
+        Raises:
+            ValueError: the networks were others.
+        """
+        for learner, of_learner in self._by_learner(weights):
+            learner.start_from(of_learner)
+
+    def _by_learner(
+        self, weights: dict[str, Any]
+    ) -> Iterator[tuple[QMapLearner | DQNLearner, dict[str, Any]]]:
+        """Yield each learner and its own weights."""
         for learner in self.learners:
             if learner.name not in weights:
                 raise ValueError(f"there is no {learner.name} network in it")
-            learner.restore_weights(weights[learner.name])
+            yield learner, weights[learner.name]
 
     def state(self) -> dict[str, Any]:
         """Everything that the next steps depend on."""

@@ -49,6 +49,10 @@ class MeanFrame(keras.Layer):
         self.mean.assign_add(change / count)
         self.count.assign(count)
 
+    def forget(self) -> None:
+        """Begin with what is observed next; until then the mean stays as it is."""
+        self.count.assign(tf.zeros(1))
+
     def follow(self, other: MeanFrame) -> None:
         """Take the other's mean over."""
         self.mean.assign(other.mean)

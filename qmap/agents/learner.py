@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from qmap.agents.adam import ClippedAdam
+from qmap.agents.layers import MeanFrame
 from qmap.agents.replay import Transitions
 
 # Of double Q-learning: "usual" lets the online network pick the next action and the target network
@@ -155,14 +156,44 @@ class Learner:
         if "optimizer" in weights:
             self.optimizer.restore(weights["optimizer"])
 
+    def start_from(self, weights: dict[str, Any]) -> None:
+        """Learn on from `weights`, of what may have been another level.
+
+        The mean frame is counted anew: that of another level hides what is to be seen on this one.
+
+        Raises:
+            ValueError: they are those of another network.
+        """
+        self.restore_weights(weights)
+        if (mean_frame := self._mean_frame) is not None:
+            mean_frame.forget()
+
+    def center_on(self, observations: np.ndarray) -> None:
+        """Take the mean of these observations away from now on, if frames are centered.
+
+        Args:
+            observations: (n, height, width, channels) uint8.
+        """
+        if (mean_frame := self._mean_frame) is not None:
+            mean_frame.forget()
+            self._observe(tf.constant(observations))
+
+    @property
+    def centers(self) -> bool:
+        """Whether the mean frame is taken away from observations."""
+        return self._mean_frame is not None
+
+    @property
+    def _mean_frame(self) -> MeanFrame | None:
+        return getattr(self.online, "mean_frame", None)
+
     @tf.function
     def _forward(self, observations: tf.Tensor) -> tf.Tensor:
         return self.online(observations)
 
     def _observe(self, observations: tf.Tensor) -> None:
         """Take observations into the mean frame, which both networks have or neither has."""
-        mean_frame = getattr(self.online, "mean_frame", None)
-        if mean_frame is not None:
+        if (mean_frame := self._mean_frame) is not None:
             mean_frame.observe(observations)
             self.target.mean_frame.follow(mean_frame)
 

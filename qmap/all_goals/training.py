@@ -40,7 +40,7 @@ def train(config: AllGoalsConfig, program: str, experiment: str) -> int:
     test_sets = config.test_sets()
     with Run(config, program, f"Q-map: {experiment}") as run:
         learner = learner_of(config)
-        run.load_weights(lambda loaded: learner.restore_weights(loaded[learner.name]))
+        run.load_weights(lambda loaded: learner.start_from(loaded[learner.name]))
         if run.interrupted:
             return run.status
         run.open(experiment, config.agent_name)

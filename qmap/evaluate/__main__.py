@@ -65,6 +65,7 @@ def evaluate(origin: Any, output: Path, options: Any) -> str:
         from qmap.agents.device import set_up
         from qmap.envs.vector import Envs
         from qmap.evaluate import picture, report
+        from qmap.evaluate.levels import center
         from qmap.evaluate.navigation import navigate
         from qmap.evaluate.play import Behavior, Samples, Sights, play
         from qmap.evaluate.player import Player
@@ -79,6 +80,8 @@ def evaluate(origin: Any, output: Path, options: Any) -> str:
         stack.callback(envs.close)
         trained = load(origin, envs)
         player = Player(envs, trained.stack, trained.skip)
+        if options.level is not None:
+            center(trained, player, streams.generator(options.seed, "centering"))
         behavior = Behavior(trained, envs.coords_shape, envs.n_actions, options.random, generator)
         sights, samples = Sights(), Samples(options.states * (trained.q_map is not None), generator)
         watching = Watching(envs, trained, output if options.video else None, MOMENTS, generator)

@@ -37,7 +37,7 @@ def train(
     """
     with Run(config, program, "Q-map: grid world") as run:
         learner = make_learner(config)
-        run.load_weights(lambda loaded: learner.restore_weights(loaded[learner.name]))
+        run.load_weights(lambda loaded: learner.start_from(loaded[learner.name]))
         if run.interrupted:
             return run.status
         name = agent_name(config)

@@ -11,7 +11,7 @@ import numpy as np
 
 from qmap.envs.gridworld_paths import UNREACHABLE
 from qmap.envs.vector import Envs
-from qmap.evaluate.levels import levels, on_level
+from qmap.evaluate.levels import center, levels, on_level
 from qmap.evaluate.navigation import PATIENCE, Going, steps_of
 from qmap.evaluate.player import Player
 from qmap.evaluate.trained import Origin, load
@@ -125,6 +125,8 @@ class Game:
             self._start_world()
             raise
         self.origin, self.level = origin, level
+        player = Player(self._envs, self.trained.stack, self.trained.skip)
+        center(self.trained, player, streams.generator(self._seed, "centering"))
         self._start_world()
 
     def set_wall(self, row: int, col: int, wall: bool) -> None:

@@ -185,7 +185,7 @@ class TabularAgent:
         """Return the table: what another run can start from."""
         return {self.name: tree_of(self.table.entries(), self.origin)}
 
-    def restore_weights(self, weights: dict[str, Any]) -> None:
+    def start_from(self, weights: dict[str, Any]) -> None:
         """Start from what `weights` of an agent in the same game returned.
 
         Raises:

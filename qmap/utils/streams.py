@@ -34,6 +34,7 @@ CONSUMERS = (
     "process",
     "global",
     "page",
+    "centering",
 )
 
 
