@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.skipif(browser.missing() is not None, reason=str(browser.missing()))
 CELL = 16 / 512  # of the picture's width
+DIFFERENCE = "figure:nth-child(2) figcaption"  # of the learned from the true distances
 
 
 @pytest.fixture(scope="module")
@@ -28,15 +29,23 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def page(driver: Chrome, address: str) -> Chrome:
-    """The page with a new episode in it."""
+    """The page with a new episode in it, far from the corridor's ends, which the agent ignores."""
     driver.get(f"{address}/#play")
     pictures(driver, 1)
     choose(driver, "#drive", "nothing")
     choose(driver, "#pointer", "go")
+    for _ in range(10):  # episodes begin anywhere, one in twenty where an end is on the screen
+        restart(driver)
+        if words(driver, DIFFERENCE).endswith("0.0000"):
+            break
+    return driver
+
+
+def restart(driver: Chrome) -> None:
+    """Begin an episode."""
     before = episode(driver)
     browser.find(driver, "#restart").click()
     browser.until(lambda: episode(driver) > before)
-    return driver
 
 
 def episode(driver: Chrome) -> int:
@@ -128,14 +137,13 @@ def steady(driver: Chrome) -> bool:
 def test_walls_are_drawn_with_the_mouse_and_the_truth_follows(page: Chrome) -> None:
     from selenium.webdriver import ActionChains
 
-    text = "figure:nth-child(2) figcaption"
-    browser.until(lambda: words(page, text).endswith("0.0000"))
+    browser.until(lambda: words(page, DIFFERENCE).endswith("0.0000"))
     choose(page, "#pointer", "build")
     canvas, x, y = cell(page, 3)
     _, beyond, _ = cell(page, 5)
     draw = ActionChains(page).move_to_element_with_offset(canvas, x, y).click_and_hold()
     draw.move_to_element_with_offset(canvas, beyond, y).release().perform()
-    browser.until(lambda: not words(page, text).endswith("0.0000"))
+    browser.until(lambda: not words(page, DIFFERENCE).endswith("0.0000"))
     choose(page, "#pointer", "go")
     click(page, 2)
     browser.until(lambda: first_try(page)[1:] == ["2", "2", "✓ arrived"])
