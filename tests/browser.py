@@ -21,11 +21,17 @@ __all__ = ["errors", "find", "missing", "serving", "start_chromium", "until"]
 @contextmanager
 def serving(place: Path, token: str | None = None) -> Iterator[str]:
     """Serve the page of a run, a checkpoint or results; yield its address, without a slash."""
+    import anyio
     import uvicorn
 
     from qmap.page.results import Results
     from qmap.page.server import make_app
 
+    # Its parts and its backend are loaded when they are first used, and pytest compiles them: not
+    # in the thread of the server, where Python 3.11 fails at that once in a while.
+    for name in dir(anyio):
+        getattr(anyio, name)
+    anyio.run(anyio.sleep, 0)
     app = make_app(Results.of(place), token=token)
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="websockets-sansio"))
     with socket.create_server(("127.0.0.1", 0)) as listener:
