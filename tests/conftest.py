@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -45,6 +46,30 @@ def _signals_are_given_back() -> Iterator[None]:
     for number, handler in before.items():
         signal.signal(number, handler)
     assert after == before
+
+
+class AutoGraphNotes(logging.Handler):
+    """Keeps what TensorFlow would tell the user of code that it could not compile."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.notes: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if "AutoGraph" in record.getMessage():
+            self.notes.append(record.getMessage())
+
+
+autograph = AutoGraphNotes()
+logging.getLogger("tensorflow").addHandler(autograph)
+
+
+@pytest.fixture(autouse=True)
+def _everything_is_compiled() -> Iterator[None]:
+    """AutoGraph knows less Python than Python; what it runs as it is, it tells every user of."""
+    yield
+    notes, autograph.notes = autograph.notes, []
+    assert not notes
 
 
 def run_folder(results: Path) -> Path:

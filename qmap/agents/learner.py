@@ -193,7 +193,8 @@ class Learner:
 
     def _observe(self, observations: tf.Tensor) -> None:
         """Take observations into the mean frame, which both networks have or neither has."""
-        if (mean_frame := self._mean_frame) is not None:
+        mean_frame = self._mean_frame  # AutoGraph knows no :=
+        if mean_frame is not None:
             mean_frame.observe(observations)
             self.target.mean_frame.follow(mean_frame)
 
