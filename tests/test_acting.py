@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import product
+
 import keras
 import numpy as np
 import pytest
@@ -27,14 +29,19 @@ def observations(count: int = 20) -> np.ndarray:
     return np.random.default_rng(0).integers(256, size=(count, *SHAPE), dtype=np.uint8)
 
 
-@pytest.mark.parametrize("with_q_frames", [False, True])
-@pytest.mark.parametrize("with_greedy_actions", [False, True])
-def test_one_pass_gives_what_each_network_alone_gives(
-    with_q_frames: bool, with_greedy_actions: bool
-) -> None:
+def draw_weights(networks: OnlineNetworks, seed: int) -> None:
+    """Give both networks other weights, so that nothing has to be traced anew."""
+    rng = np.random.default_rng(seed)
+    for learner in (networks.q_map, networks.dqn):
+        for weight in learner.online.weights:
+            weight.assign(rng.normal(scale=0.3, size=weight.shape))
+
+
+def test_one_pass_gives_what_each_network_alone_gives() -> None:
+    networks = make_networks()
     seen = set()
-    for seed in range(5):
-        networks = make_networks(seed)
+    for seed, with_q_frames, with_greedy_actions in product(range(5), (False, True), (False, True)):
+        draw_weights(networks, seed)
         q_frames, greedy_actions = networks.evaluate(
             observations(), q_frames=with_q_frames, greedy_actions=with_greedy_actions
         )
@@ -49,7 +56,7 @@ def test_one_pass_gives_what_each_network_alone_gives(
             best = networks.dqn.q_values(observations()).argmax(axis=-1)
             np.testing.assert_array_equal(greedy_actions, best)
             seen |= set(best.tolist())
-    assert len(seen) > 1 or not with_greedy_actions
+    assert len(seen) > 1
 
 
 @pytest.mark.parametrize("name", ["q_map", "dqn"])

@@ -282,6 +282,7 @@ def test_a_loaded_checkpoint_is_where_the_new_run_starts(tmp_path: Path) -> None
         run(tmp_path, "--load", str(ckpt), "--model", "mlp2")
 
 
+@pytest.mark.usefixtures("eagerly", "few_columns")
 @pytest.mark.parametrize("unreached", ["bootstrap", "zero"])
 def test_a_resumed_run_ends_like_one_that_was_not_interrupted(
     unreached: str,

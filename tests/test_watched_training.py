@@ -15,6 +15,7 @@ LAKE = str(Path(__file__).parents[1] / "examples" / "frozen_lake.py")
 OPTIONS = [
     "--env", LAKE, "--steps", "160", "--no-dqn", "--learning-starts", "30", "--train-every", "1",
     "--batch", "4", "--replay", "200", "--min-goal", "1", "--max-goal", "6", "--no-videos",
+    "--hidden", "16",
 ]  # fmt: skip
 
 
