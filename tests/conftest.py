@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -48,28 +47,12 @@ def _signals_are_given_back() -> Iterator[None]:
     assert after == before
 
 
-class AutoGraphNotes(logging.Handler):
-    """Keeps what TensorFlow would tell the user of code that it could not compile."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.notes: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if "AutoGraph" in record.getMessage():
-            self.notes.append(record.getMessage())
-
-
-autograph = AutoGraphNotes()
-logging.getLogger("tensorflow").addHandler(autograph)
-
-
 @pytest.fixture(autouse=True)
-def _everything_is_compiled() -> Iterator[None]:
+def _everything_is_compiled(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """AutoGraph knows less Python than Python; what it runs as it is, it tells every user of."""
     yield
-    notes, autograph.notes = autograph.notes, []
-    assert not notes
+    told = [*caplog.get_records("setup"), *caplog.get_records("call")]
+    assert not [record for record in told if "AutoGraph" in record.getMessage()]
 
 
 def run_folder(results: Path) -> Path:
