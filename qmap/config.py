@@ -185,6 +185,11 @@ class TrainingConfig(GameOptions, QMapOptions):
         minimum=0,
         maximum=100,
     )
+    give_up: bool = of_exploration(
+        False,
+        "drop a goal for another as soon as it is believed farther away than its time allows",
+        needs=["qmap"],
+    )
     repeat: list[int] = of_exploration(
         [1],
         "steps that a random action is kept; of two numbers, anything from one to the other",
@@ -221,6 +226,11 @@ class TrainingConfig(GameOptions, QMapOptions):
         False,
         "the Q-map sees the newest frame and the differences between frames, in place of the stack",
         needs=["qmap"],
+    )
+    learn_margin: bool = of_q_map(
+        False,
+        "the Q-map, too, learns that a goal is reached within --goal-margin of it",
+        needs=["qmap", "goal_margin"],
     )
     terminal_share: float = of_q_map(
         0.0,

@@ -91,6 +91,7 @@ def make_agent(
             generator=acting,
             means=means,
             margin=config.goal_margin,
+            gives_up=config.give_up,
             counts=goal_counts,
             repeat=config.fewest_and_most_repeats,
         )
@@ -132,6 +133,7 @@ def make_q_map(
         clip_norm=config.qmap_clip,
         double_order=config.double_order if config.double else None,
         unknown_columns=config.unknown_columns,
+        margin=config.goal_margin if config.learn_margin else 0,
     )
 
 

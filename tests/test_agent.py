@@ -130,6 +130,31 @@ def test_a_soft_target_follows_in_place_of_copies_and_the_dqn_is_copied_as_ever(
     assert (dqn.moved_at, dqn.copied_at) == ([], [60, 90, 120])
 
 
+def test_a_soft_target_of_many_copies_moves_as_often_as_it_is_due() -> None:
+    q_map = FakeLearner("q_map")
+    agent = agent_with(q_map, n_envs=60, replay=600, train_every=5, soft_target=0.01)
+    frames, coords = np.zeros((60, *FRAME_SHAPE), np.uint8), np.zeros((60, 3), int)
+    agent.start(np.arange(60), frames, coords)
+    for _ in range(2):
+        agent.observe(np.zeros(60, int), np.zeros(60), np.zeros(60, bool), frames, coords)
+        agent.train()
+    assert q_map.moved_at == [60] * 3 + [120] * 3
+
+
+def test_policies_are_told_whether_what_was_done_ended_the_episode() -> None:
+    agent = agent_with(FakeLearner("q_map"), n_envs=2)
+    frames, coords = np.zeros((2, *FRAME_SHAPE), np.uint8), np.zeros((2, 3), int)
+    told = []
+    for policy in agent.policies:
+        policy.end_episode = lambda coords, terminal: told.append(terminal)
+    agent.start(np.arange(2), frames, coords)
+    agent.observe(np.zeros(2, int), np.zeros(2), np.array([True, False]), frames, coords)
+    agent.start(np.arange(2), frames, coords)  # of the second its time is over
+    agent.observe(np.zeros(2, int), np.zeros(2), np.zeros(2, bool), frames, coords)
+    agent.start(np.arange(1), frames[:1], coords[:1])
+    assert told == [False, False, True, False, False]
+
+
 def test_importance_is_made_up_for_more_and_more() -> None:
     dqn = FakeLearner("dqn")
     agent, world = agent_with(dqn=dqn, beta=0.4, steps=200), World(0, 1)

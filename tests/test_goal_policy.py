@@ -169,6 +169,52 @@ def test_steps_on_the_way_to_a_goal_that_is_missed_count_there_and_of_one_reache
     assert counts.visits.rows().tolist() == [[3, 1, 2, taken + 1]]
 
 
+def test_a_goal_passed_in_a_random_step_is_reached_unless_as_published() -> None:
+    for changes, reached in (({}, 0.0), ({"margin": 1}, 1.0), ({"counts": GoalCounts(1.0)}, 1.0)):
+        policy = policy_with(**changes)
+        step(policy, frames({(1, 2, 0): 4}), coords=(3, 5, 0))
+        step(policy, frames({}), coords=(1, 2, 0), random_proba=1.0)
+        while policy.timer:
+            step(policy, frames({}), coords=(3, 5, 0), goal_proba=0.0)
+        step(policy, frames({}), coords=(3, 5, 0), goal_proba=0.0)
+        assert policy.means.take("goals reached") == reached
+
+
+def test_a_goal_on_whose_way_one_dies_has_had_all_of_its_steps() -> None:
+    for end, terminal, spent in (
+        ((0, 0, 0), False, [1]),
+        ((0, 0, 0), True, [7]),  # half as many again as 4 and a rounding error
+        ((1, 2, 0), False, []),
+        ((1, 2, 0), True, [7]),
+    ):
+        counts = GoalCounts(1.0)
+        policy = policy_with(counts=counts)
+        step(policy, frames({(1, 2, 0): 4}))
+        policy.end_episode(np.array(end), terminal)
+        assert counts.visits.rows()[:, 3].tolist() == spent
+
+
+def test_a_goal_believed_farther_than_its_time_allows_is_given_up_for_another() -> None:
+    for gives_up in (False, True):
+        counts = GoalCounts(1.0)
+        policy = policy_with(counts=counts, gives_up=gives_up)
+        step(policy, frames({(1, 2, 0): 4}))
+        assert policy.timer == 6
+        # Six steps away in six steps, then six in five.
+        assert step(policy, frames({(1, 2, 1): 6, (3, 3, 2): 3})) == 1
+        assert policy.goal == Goal(1, 2)
+        action = step(policy, frames({(1, 2, 1): 6, (3, 3, 2): 3}))
+        assert (policy.goal, action) == ((Goal(3, 3), 2) if gives_up else (Goal(1, 2), 1))
+        assert counts.visits.rows().tolist() == ([[0, 1, 2, 7]] if gives_up else [])
+    # Where there is no other, it is a step without a goal, and what the network calls nothing at
+    # all is infinitely far away.
+    policy = policy_with(gives_up=True)
+    step(policy, frames({(1, 2, 0): 4}))
+    nothing = np.zeros((ROWS, COLS, N_ACTIONS), np.float32)
+    step(policy, nothing)
+    assert (policy.goal, policy.kind) == (None, Kind.RANDOM)
+
+
 @given(st.integers(0, 3), st.tuples(st.integers(0, 3), st.integers(0, 5)))
 def test_a_goal_is_reached_within_the_margin_and_not_drawn_there(
     margin: int, place: tuple[int, int]

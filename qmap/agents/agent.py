@@ -82,6 +82,7 @@ class Agent:
         self.balance = ExplorationBalance()
         self.step = 0
         self.coords = np.zeros((len(policies), 3), np.int64)
+        self._terminals = np.zeros(len(policies), bool)
         self.q_frames: np.ndarray | None = None
 
     @property
@@ -116,7 +117,8 @@ class Agent:
     ) -> None:
         """Begin an episode in each of `envs`; see `Replay.start` for the shapes."""
         for env in envs:
-            self.policies[env].end_episode(self.coords[env])
+            self.policies[env].end_episode(self.coords[env], bool(self._terminals[env]))
+        self._terminals[envs] = False
         self.replay.start(envs, frames, coords, rooms)
         self.coords[envs] = coords
         self._count_visits(coords, rooms)
@@ -181,6 +183,7 @@ class Agent:
                 self.balance.adjust(planned)
         self.replay.add(actions, rewards, terminals, frames, coords, rooms)
         self.coords[:] = coords
+        self._terminals[:] = terminals
         self._count_visits(coords, rooms)
         self.step += len(actions)
 
@@ -205,7 +208,7 @@ class Agent:
                     learner.update_target()
         if self.q_map is not None and settings.soft_target:
             every = FOLLOW_EVERY * settings.train_every
-            if crossings(every, self.step, len(self.policies)):
+            for _ in range(crossings(every, self.step, len(self.policies))):
                 self.q_map.update_target(followed(settings.soft_target))
 
     def _train(self) -> None:

@@ -35,6 +35,8 @@ class GoalPolicy:
         timer_bonus: share of steps allowed for a goal beyond the expected number.
         margin: a goal is reached when the character is at most this many rows and columns away
             from it; 0 as published.
+        gives_up: whether a goal that is believed farther away than its timer allows is dropped for
+            another at once; as published it is gone for until the timer is over.
         counts: goals are drawn with its probabilities; None draws them evenly, as published.
         repeat: fewest and most steps for which a random action is kept, drawn evenly (Dabney et
             al. 2021, *Temporally-Extended epsilon-Greedy Exploration*); one as published.
@@ -64,6 +66,7 @@ class GoalPolicy:
         generator: np.random.Generator,
         means: Means,
         margin: int = 0,
+        gives_up: bool = False,
         counts: GoalCounts | None = None,
         repeat: tuple[int, int] = (1, 1),
     ) -> None:
@@ -75,6 +78,7 @@ class GoalPolicy:
         self.greedy_bias = greedy_bias
         self.timer_bonus = timer_bonus
         self.margin = margin
+        self.gives_up = gives_up
         self.counts = counts
         self.repeat = repeat
         self.generator = generator
@@ -95,22 +99,35 @@ class GoalPolicy:
         self.candidates: np.ndarray | None = None
         self.candidates_window = 0
 
-    def end_goal(self, coords: np.ndarray) -> None:
-        """Note how the goal ended with the character at `coords`, (3,), and drop it."""
+    def end_goal(self, coords: np.ndarray, in_vain: bool = False) -> None:
+        """Note how the goal ended, and drop it.
+
+        Args:
+            coords: (3,) where the character is.
+            in_vain: all steps that the goal could have had count as spent on it in vain: it was
+                given up, or the way there was deadly. Fewer would soon make it a goal again.
+        """
         if self.goal is not None:
             reached = self._reached(int(coords[0]), int(coords[1]))
-            taken = self._timer_of(self.expected) - self.timer
+            allowed = self._timer_of(self.expected)
+            taken = allowed - self.timer
             self.means.add("goals reached", reached)
             if reached:
                 self.means.add("believed steps", self.expected)
                 self.means.add("taken steps", taken)
-            elif self.counts is not None:
-                self.counts.missed(self.goal_room, self.goal, taken)
+            if self.counts is not None and (in_vain or not reached):
+                steps = allowed if in_vain else taken
+                self.counts.missed(self.goal_room, self.goal, steps)
             self.drop_goal()
 
-    def end_episode(self, coords: np.ndarray) -> None:
-        """End the goal with the episode, whose character was last at `coords`, (3,)."""
-        self.end_goal(coords)
+    def end_episode(self, coords: np.ndarray, terminal: bool = False) -> None:
+        """End the goal with the episode.
+
+        Args:
+            coords: (3,) where the character was last.
+            terminal: whether it ended by what was done there, not because its time was over.
+        """
+        self.end_goal(coords, in_vain=terminal)
         self._kept_steps = 0
 
     def plan(
@@ -143,6 +160,10 @@ class GoalPolicy:
         )
         self._choosing = False
         if self._random:
+            # As published, who is on the goal when a random step comes has not reached it yet.
+            lenient = self.margin > 0 or self.counts is not None
+            if lenient and self.goal is not None and self._reached(self._row, self._col):
+                self.end_goal(coords)
             return Needs(q_frames=False, greedy_action=False)
         if not use_q_map:
             return Needs(q_frames=False, greedy_action=use_dqn)
@@ -162,6 +183,9 @@ class GoalPolicy:
             q_frames: (rows, cols, actions) Q-frames of the observation, if `plan` needs them.
             greedy_action: the DQN's choice, if `plan` needs it.
         """
+        if not self._random and self._hopeless(q_frames):
+            self.end_goal(np.array((self._row, self._col, self._window)), in_vain=True)
+            self._choosing = True
         if self._choosing:
             self._choose_goal(q_frames, greedy_action)
         if self.goal is not None and not self._random:
@@ -206,12 +230,24 @@ class GoalPolicy:
         if self.counts is not None:
             shares = self.counts.probabilities(self._room, self._window, self.coords_shape, cells)
         row, col = divmod(int(self.generator.choice(cells, p=shares)), self.coords_shape[1])
-        self.expected = float(np.log(nearness[row, col]) / np.log(self.gamma) + 1.0)
+        self.expected = self._steps(nearness[row, col])
         self.goal = Goal(row, col + self._window)
         self.goal_room = self._room
         self.timer = self._timer_of(self.expected)
         self.candidates = candidates
         self.candidates_window = self._window
+
+    def _steps(self, nearness: float) -> float:
+        """Return the believed number of steps to a cell whose largest Q-value that is."""
+        return float(np.log(nearness) / np.log(self.gamma) + 1.0)
+
+    def _hopeless(self, q_frames: np.ndarray | None) -> bool:
+        """Whether the goal is to be given up: there is too little time left to get there."""
+        if not self.gives_up or self.goal is None:
+            return False
+        nearness = q_frames[self.goal.row, self.goal.col - self._window].max()
+        # Whole steps, or a rounding error would do.
+        return nearness <= 0 or int(self._steps(nearness)) > self.timer
 
     def _timer_of(self, expected: float) -> int:
         return int(np.ceil((1.0 + self.timer_bonus) * expected))

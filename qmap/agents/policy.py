@@ -62,8 +62,11 @@ class Policy(Protocol):
     def act(self, q_frames: np.ndarray | None, greedy_action: int | None) -> int:
         """Return the action of the step, given what `plan` needs."""
 
-    def end_episode(self, coords: np.ndarray) -> None:
-        """Note that the episode ended at `coords`, (3,); called before the first one, too."""
+    def end_episode(self, coords: np.ndarray, terminal: bool = False) -> None:
+        """Note that the episode ended at `coords`, (3,); called before the first one, too.
+
+        It was `terminal` if it ended by what was done there, and not because its time was over.
+        """
 
     def state(self) -> dict[str, Any]:
         """Return what the next step depends on."""

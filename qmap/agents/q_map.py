@@ -41,11 +41,12 @@ def all_goals_targets(
     terminals: tf.Tensor,
     lengths: tf.Tensor,
     gamma: float,
+    margin: int = 0,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Targets towards all goal cells of n-step transitions (Q-map paper, section 3.2).
 
     From the last step back to the first: everything gets one step farther (times gamma, or 0 at
-    the end of an episode), the cell that the step reached gets 1, and the array is moved from the
+    the end of an episode), the cells that the step reached get 1, and the array is moved from the
     window after the step to the window before it. Columns that come in from outside the window
     after the step are unknown: they keep the values that stood there.
 
@@ -57,21 +58,22 @@ def all_goals_targets(
         terminals: (batch, n) 1 where the step ended the episode.
         lengths: (batch,) number of steps that are there, 1 to n; the others are padding.
         gamma: discount factor.
+        margin: a step reaches all cells that are at most this many rows and columns away from the
+            character; 0, its own cell alone, as published.
 
     Returns:
         The targets in the window of the first observation, and whether each is known,
         both (batch, rows, cols), float32 and bool.
     """
     n_rows, n_cols = next_q.shape[1:]
-    columns = tf.range(n_cols, dtype=tf.int32)
+    lines, columns = tf.range(n_rows), tf.range(n_cols)
     value = next_q
     known = tf.ones_like(value, tf.bool)
     for step in reversed(range(rows.shape[1])):
         terminal = tf.cast(terminals[:, step], value.dtype)[:, None, None]
-        reached = (
-            tf.one_hot(rows[:, step], n_rows, on_value=True, off_value=False)[:, :, None]
-            & tf.one_hot(cols[:, step], n_cols, on_value=True, off_value=False)[:, None, :]
-        )
+        reached = (tf.abs(lines - tf.cast(rows[:, step, None], tf.int32)) <= margin)[:, :, None] & (
+            tf.abs(columns - tf.cast(cols[:, step, None], tf.int32)) <= margin
+        )[:, None, :]
         stepped = tf.where(reached, 1.0, value * gamma * (1.0 - terminal))
         stepped_known = known | reached | (terminal > 0.0)
 
@@ -110,6 +112,7 @@ class QMapLearner(Learner):
             scrolled: "keep" leaves the old values there, as the published code does; "ignore"
             leaves those cells out of the loss and of the priority. After a change of room it
             leaves out all cells, of which the next window shows none, whatever its column.
+        margin: of `all_goals_targets`.
     """
 
     name = "q_map"
@@ -123,6 +126,7 @@ class QMapLearner(Learner):
         clip_norm: float,
         double_order: DoubleOrder | None = "reference",
         unknown_columns: UnknownColumns = "keep",
+        margin: int = 0,
     ) -> None:
         super().__init__(
             make_network,
@@ -133,6 +137,7 @@ class QMapLearner(Learner):
             single="online",
         )
         self.unknown_columns = unknown_columns
+        self.margin = margin
 
     def q_frames(self, observations: np.ndarray) -> np.ndarray:
         """Q-frames of uint8 observations (batch, h, w, c): (batch, rows, cols, actions).
@@ -163,6 +168,7 @@ class QMapLearner(Learner):
             batch.terminals,
             batch.lengths,
             self.gamma,
+            self.margin,
         )
         if batch.reached is not True:
             targets = tf.where(batch.reached, targets, 0.0)

@@ -81,6 +81,7 @@ class TrainingPolicy:
             generator=generator,
             means=Means(),
             margin=config.goal_margin,
+            gives_up=config.give_up,
             counts=self._counts,
             repeat=config.fewest_and_most_repeats,
         )
