@@ -48,7 +48,8 @@ class Rollouts:
         stack: frames in an observation.
         gamma: discount factor.
         trace: share of what follows in the advantages, see `advantages`.
-        signs: whether it learns from the signs of the rewards.
+        signs: whether it learns from the signs of the rewards; else from what share they are of the
+            largest that the demonstration got.
         lag: see there.
         deficit: points that it may lack, in both comparisons.
         warm_up: see there.
@@ -92,6 +93,9 @@ class Rollouts:
         self._memory = np.zeros((copies, ppo.network.units), np.float32)
         self._coords = np.zeros((copies, 3), np.int64)
         self._screen: np.ndarray | None = None
+        self._largest = np.abs(trail.rewards).max()
+        # What is remembered at a start, as long as the weights stay.
+        self._remembered: dict[int, np.ndarray] = {}
 
     def begin(self) -> None:
         """Begin a rollout in every copy, none of which has been reset."""
@@ -105,6 +109,7 @@ class Rollouts:
             What was done; float32 (copies, units), what was remembered before the first step; and
             the rollouts that have ended.
         """
+        self._remembered.clear()
         copies, units = self._memory.shape
         memory = self._memory.copy()
         observations = np.zeros((steps, *self._observations.shape), np.uint8)
@@ -138,6 +143,7 @@ class Rollouts:
             "observations": self._observations.copy(),
             "memory": self._memory.copy(),
             "coords": self._coords.copy(),
+            "watching": self.watching.state(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -148,6 +154,9 @@ class Rollouts:
         self._observations[:] = state["observations"]
         self._memory = state["memory"].copy()
         self._coords[:] = state["coords"]
+        if "watching" in state:  # not in snapshots of earlier versions
+            self.watching.restore(state["watching"])
+        self._remembered.clear()
         self._begin(np.flatnonzero(begun).tolist())
 
     def _step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -160,7 +169,7 @@ class Rollouts:
         view, rewards, terminals, truncations = self.envs.step(actions)
         self._push(view.frames)
         self._coords[:], self._screen = view.coords, view.screen
-        learned = np.sign(rewards) if self.signs else rewards.copy()
+        learned = np.sign(rewards) if self.signs else rewards / self._largest
         ends = terminals.copy()
         for copy, rollout in enumerate(self.under_way):
             rollout.add(float(rewards[copy]), self.gamma)
@@ -196,13 +205,22 @@ class Rollouts:
             self.under_way[copy] = Rollout(number, start=start)
             self._observations[copy] = self._stacked(start)
             self._coords[copy] = self.trail.coords[start]
-            before = [self._stacked(max(start - ago, 0)) for ago in range(self.warm_up, 0, -1)]
-            count = min(start, self.warm_up)
-            self._memory[copy] = self.ppo.remember(np.array(before), count) if count else 0.0
+            self._memory[copy] = self._memory_at(start)
         self.envs.jump(states)
         if 0 in states:
             self._screen = None
             self.watching.start(self.under_way[0])
+
+    def _memory_at(self, start: int) -> np.ndarray:
+        """Return what the policy remembers at the beginning of a rollout, (units,)."""
+        if start not in self._remembered:
+            before = [self._stacked(max(start - ago, 0)) for ago in range(self.warm_up, 0, -1)]
+            count = min(start, self.warm_up)
+            nothing = np.zeros(self.ppo.network.units, np.float32)
+            self._remembered[start] = (
+                self.ppo.remember(np.array(before), count) if count else nothing
+            )
+        return self._remembered[start]
 
     def _stacked(self, step: int) -> np.ndarray:
         """Return the demonstration's observation at a step, (height, width, channels)."""

@@ -15,19 +15,21 @@ PARTS = 10
 class Starts:
     """The start, which moves back, and the start points of all copies, which come after it.
 
-    Each copy has a start point of its own. The first one's is the start itself, those of the
-    others are spread evenly over the `spread` steps that follow: what was learned there is
-    rehearsed. The start moves back `back` steps as soon as a share of `threshold` of the newest
-    `rollouts` rollouts from it have succeeded; it is then asked anew.
+    Each copy has a start point of its own. That of the first half is the start itself, those of
+    the others are spread evenly over the `spread` steps that follow: what was learned there is
+    rehearsed. As soon as a share of `threshold` of the newest `rollouts` rollouts from the start
+    have succeeded it moves back by `back` steps, and by as many again for each further
+    `threshold`; it is then asked anew, by as many rollouts.
 
     Args:
         length: steps of the demonstration.
         copies: of the world.
         spread: steps over which start points are spread.
-        own: probability that a copy begins at its own start point, and not anywhere in the spread.
+        own: probability that a copy begins at its own start point, and not anywhere from the start
+            to the end of the demonstration.
         threshold: share of rollouts that have to succeed.
-        rollouts: newest ones that are looked at.
-        back: steps that the start moves.
+        rollouts: newest ones that are looked at; fewer decide nothing.
+        back: steps that the start moves for each `threshold`.
         generator: draws.
 
     Attributes:
@@ -59,10 +61,12 @@ class Starts:
 
     def draw(self, copy: int) -> int:
         """Return the action before which the next rollout of a copy begins."""
-        last = min(self.start + self.spread, self.length - 1)
         if self._generator.random() >= self.own:
-            return int(self._generator.integers(self.start, last + 1))
-        return min(self.start + round(self.spread * copy / max(self.copies - 1, 1)), last)
+            return int(self._generator.integers(self.start, self.length))
+        at_start = (self.copies + 1) // 2
+        others = self.copies - at_start
+        ahead = round(self.spread * max(copy - at_start + 1, 0) / max(others, 1))
+        return min(self.start + ahead, self.length - 1)
 
     def end(self, start: int, success: bool) -> None:
         """Count a rollout from `start` that has ended; the start may move."""
@@ -71,8 +75,12 @@ class Starts:
             return
         self._means.add("start", success)
         self._outcomes.append(success)
-        if self.start > 0 and sum(self._outcomes) >= self.threshold * self._outcomes.maxlen:
-            self.start = max(self.start - self.back, 0)
+        if len(self._outcomes) < self._outcomes.maxlen:
+            return
+        # Of a whole number of thresholds a rounding error may be missing.
+        moves = int(sum(self._outcomes) / (self.threshold * len(self._outcomes)) + 1e-9)
+        if moves and self.start > 0:
+            self.start = max(self.start - moves * self.back, 0)
             self._outcomes.clear()
 
     def take(self) -> list[float | None]:

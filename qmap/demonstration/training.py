@@ -152,9 +152,10 @@ class Training:
         )
         self._sampling = streams.generator(config.seed, "sampling")
         envs.recording = self.rollouts.watching.looks
+        # The weights first: rollouts that have to begin anew are remembered with them.
+        run.attach("learning", self)
         for name in ("starts", "rollouts", "means"):
             run.attach(name, getattr(self, name))
-        run.attach("learning", self)
         if not run.resume():
             self.rollouts.begin()
         self._starts_log = run.log("demonstration", STARTS)

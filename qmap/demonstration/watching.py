@@ -102,6 +102,14 @@ class Watching:
             self._video.end(name if wanted else None)
             self._video = None
 
+    def state(self) -> dict[str, int | None]:
+        """Return what decides which rollouts become videos."""
+        return {"farthest": self._farthest, "count": self._count}
+
+    def restore(self, state: dict[str, int | None]) -> None:
+        """Continue from what `state` returned."""
+        self._farthest, self._count = state["farthest"], state["count"]
+
     def close(self) -> None:
         """Drop the video of an unfinished rollout and finish the others."""
         if self._video is not None:
