@@ -250,16 +250,25 @@ def table(world: str, found: dict[str, pd.DataFrame], options: Options) -> list[
         name for name in MEASURES if any(rows[name].notna().any() for rows in there.values())
     ]
     means = {agent: rows["distinct cells"].mean() for agent, rows in there.items()}
-    best = max((mean for agent, mean in means.items() if agent in CONTROLS), default=np.nan)
     titles = [WORLDS[world].won_episodes if name == "won episodes" else name for name in measures]
     lines = [f"{world}, {options.steps:,} steps", ""]
     if there:
-        lines += [f"| | of the best control | {' | '.join(titles)} |"]
+        lines += [f"| | of the best control with these actions | {' | '.join(titles)} |"]
         lines += ["|---" * (len(titles) + 2) + "|"]
     for agent, rows in there.items():
         cells = [shown(rows[measure].to_numpy(float)) for measure in measures]
+        # Who has fewer actions to choose from was told where the way leads.
+        rivals = [
+            mean for other, mean in means.items() if other in CONTROLS and alike(agent, other)
+        ]
+        best = max(rivals, default=np.nan)
         lines.append(f"| {agent} | {means[agent] / best:.2f} | {' | '.join(cells)} |")
     return [*lines, "", *missing(options.seeds, {agent: len(rows) for agent, rows in ends.items()})]
+
+
+def alike(agent: str, other: str) -> bool:
+    """Return whether two agents have the same actions to choose from."""
+    return ("--actions" in AGENTS[agent]) == ("--actions" in AGENTS[other])
 
 
 def draw(options: Options, world: str, found: dict[str, pd.DataFrame]) -> None:

@@ -280,6 +280,15 @@ def test_the_newest_of_equally_good_solutions_is_replayed(
     assert [len(solution.columns) for solution in policy.solutions] == [1, 2]
 
 
+def test_only_the_best_solutions_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jerk, "EXPLOIT_BIAS", 0.0)
+    monkeypatch.setattr(jerk, "MOST_SOLUTIONS", 3)
+    policy = jerk_of()
+    for pit in (40, 20, 50, 20, 10, 30):
+        play(policy, Corridor(pit=pit))
+    assert [solution.columns for solution in policy.solutions] == [[40], [50], [30]]
+
+
 @pytest.mark.parametrize(("done", "share"), [(0.0, 0.25), (0.5, 0.75), (0.75, 1.0)])
 def test_it_replays_a_quarter_of_the_episodes_at_first_and_all_in_the_end(
     done: float, share: float

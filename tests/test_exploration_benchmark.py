@@ -118,6 +118,20 @@ def test_the_table_has_means_with_intervals_beside_the_best_control_and_what_is_
     assert read_image(tmp_path / f"{LEVEL}.png", "L", (4000, 4000)).pixels.std() > 10
 
 
+def test_agents_with_two_actions_are_held_against_those_with_two(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cells = {"random": 4, "q-map+dqn": 6, "random-right": 8, "q-map+dqn-right": 2}
+    for agent, count in cells.items():
+        write_run(tmp_path, agent, 0, {10_000: [(0, row, 5, 1) for row in range(count)]})
+    command = ["--worlds", LEVEL, "--steps", "10000", "--path", str(tmp_path), "--only-there"]
+    main([*command, "--results", str(tmp_path / "t.csv"), "--seeds", "1"])
+    rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines()]
+    shares = {row[0].removeprefix("| "): row[1] for row in rows if len(row) > 2}
+    expected = {"random": "1.00", "q-map+dqn": "1.50", "random-right": "1.00"}
+    assert {**expected, "q-map+dqn-right": "0.25"}.items() <= shares.items()
+
+
 def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """The commands that are run from now on; each fails."""
     found: list[list[str]] = []

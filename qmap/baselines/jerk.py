@@ -20,6 +20,7 @@ BACK = 70  # steps to the left, where it did not
 JUMP_PROBA = 0.1  # that a step begins a jump
 JUMP_STEPS = 4
 EXPLOIT_BIAS = 0.25
+MOST_SOLUTIONS = 1000  # that are kept, the best: a long run has no end of them
 
 
 class Moves(NamedTuple):
@@ -105,7 +106,7 @@ class Jerk:
         generator: source of random numbers.
 
     Attributes:
-        solutions: what the episodes found.
+        solutions: the best of what the episodes found, `MOST_SOLUTIONS` at most.
     """
 
     kind = Kind.RANDOM
@@ -156,6 +157,8 @@ class Jerk:
         farthest = max(columns)
         if (length := columns.index(farthest)) > known:
             self.solutions.append(Solution(attempt.actions[:length], [farthest]))
+            if len(self.solutions) > MOST_SOLUTIONS:
+                del self.solutions[min(range(len(self.solutions)), key=self._value)]
 
     def state(self) -> dict[str, Any]:
         """Return what the next step depends on."""
