@@ -1,10 +1,10 @@
 """What a trained agent sees on levels it was not trained on: `python -m benchmarks.transfer`.
 
-Its networks do not learn. On frames of random play of each level its sight is measured with the
-mean frame that it was trained with, and with that of the level, as `python -m qmap.evaluate
---level` and the page take it: the share of frames whose brightest cell is within 2 cells of the
-character; within 2 cells of it or of where it is going in the next 4 steps; and the first for the
-mean picture.
+Its networks do not learn. On frames of random play of each level, with sticky actions if it was
+trained with them, its sight is measured with the mean frame that it was trained with, and with that
+of the level, as `python -m qmap.evaluate --level` and the page take it: the share of frames whose
+brightest cell is within 2 cells of the character; within 2 cells of it or of where it is going in
+the next 4 steps; and the first for the mean picture.
 """
 
 from __future__ import annotations
@@ -70,7 +70,9 @@ def sights(origin: Origin, seed: int) -> list[tuple[float, float, float]]:
     Raises:
         UserError: there is no Q-map that centers frames in the checkpoint.
     """
-    envs = Envs(origin.make_env, 1, seeds=[streams.number(seed, "environments")], timeout=60.0)
+    envs = Envs(
+        origin.make_trained_env, 1, seeds=[streams.number(seed, "environments")], timeout=60.0
+    )
     try:
         envs.reset()
         trained = load(origin, envs)

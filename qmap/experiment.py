@@ -24,7 +24,7 @@ class Episode:
         undiscounted_return: sum of the rewards.
         discounted_return: the same, discounted with the task's gamma.
         distance: how far the character got, in pixels, where the environment tells.
-        completed: whether the level was finished, where the environment tells.
+        completed: whether a level was finished in any of its steps, where the environment tells.
     """
 
     number: int
@@ -114,7 +114,8 @@ class Episodes:
         """Count a step of every copy, each argument (n_envs,)."""
         for env, episode in enumerate(self.under_way):
             episode.add(float(rewards[env]), self.gamma)
-            episode.completed = bool(completed[env])
+            # Where the end of a level is not that of the episode, only one step tells of it.
+            episode.completed |= bool(completed[env])
             if distances is not None:
                 episode.distance = int(distances[env])
 

@@ -2,8 +2,9 @@
 
 Plays episodes with the networks of RUN/tensorflow/step_N.ckpt, which do not learn, in the world
 that RUN/config.json names, or on another of its levels: for the task if there is a DQN, else from
-goal to goal. Writes evaluation.json, episodes.csv and evaluation.png to RUN/evaluation/step_N, of
-another level to RUN/evaluation/step_N_WORLD.
+goal to goal. Actions are sticky if they were in the run. Writes evaluation.json, episodes.csv and
+with a Q-map walks.csv and evaluation.png to RUN/evaluation/step_N, of another level to
+RUN/evaluation/step_N_WORLD.
 """
 
 from __future__ import annotations
@@ -32,7 +33,13 @@ MOMENTS = 3
 def main(arguments: Sequence[str] | None = None) -> None:
     """Evaluate as the command line says."""
     options = _parser().parse_args(arguments)
-    for name, least in (("episodes", 1), ("states", 0), ("max_steps", 1), ("seed", 0)):
+    for name, least in (
+        ("episodes", 1),
+        ("states", 0),
+        ("max_steps", 1),
+        ("seed", 0),
+        ("random_start", 0),
+    ):
         if getattr(options, name) < least:
             flag = f"--{name.replace('_', '-')}"
             raise UserError(f"{flag} is {getattr(options, name)}, expected at least {least}")
@@ -66,8 +73,8 @@ def evaluate(origin: Any, output: Path, options: Any) -> str:
         from qmap.envs.vector import Envs
         from qmap.evaluate import picture, report
         from qmap.evaluate.levels import center
-        from qmap.evaluate.navigation import navigate
-        from qmap.evaluate.play import Behavior, Samples, Sights, play
+        from qmap.evaluate.navigation import Walk, navigate
+        from qmap.evaluate.play import Behavior, Samples, Sights, play, random_start
         from qmap.evaluate.player import Player
         from qmap.evaluate.trained import load, true_steps
         from qmap.evaluate.watching import Watching
@@ -76,7 +83,7 @@ def evaluate(origin: Any, output: Path, options: Any) -> str:
     generator = streams.generator(options.seed, "evaluation")
     with ExitStack() as stack:
         seeds = [streams.number(options.seed, "evaluation")]
-        envs = Envs(origin.make_env, 1, seeds=seeds, timeout=60.0)
+        envs = Envs(origin.make_trained_env, 1, seeds=seeds, timeout=60.0)
         stack.callback(envs.close)
         trained = load(origin, envs)
         player = Player(envs, trained.stack, trained.skip)
@@ -86,15 +93,18 @@ def evaluate(origin: Any, output: Path, options: Any) -> str:
         sights, samples = Sights(), Samples(options.states * (trained.q_map is not None), generator)
         watching = Watching(envs, trained, output if options.video else None, MOMENTS, generator)
         stack.callback(watching.close)
+        episodes = []
+
+        def start(episode: int) -> list[int]:
+            return random_start(options.seed, episode, options.random_start, envs.n_actions)
 
         def on_step(*step: Any) -> None:
-            samples.offer(player)
+            samples.offer(player, len(episodes) + 1)
             watching.add(behavior, *step)
 
-        episodes = []
         with progress_bar(options.episodes, 0, "episode") as bar:
             for episode in play(
-                player, behavior, options.episodes, options.max_steps, sights, on_step
+                player, behavior, options.episodes, options.max_steps, sights, on_step, start
             ):
                 watching.end(episode)
                 episodes.append(episode)
@@ -104,33 +114,51 @@ def evaluate(origin: Any, output: Path, options: Any) -> str:
             "world": origin.name,
             "seed": options.seed,
             "random": options.random,
+            "random_start": options.random_start,
+            "sticky": origin.sticky,
+            "episodes": report.episodes(episodes),
             "task": report.task(episodes),
         }
-        walks = []
+        walks: list[Walk] = []
         if trained.q_map is not None:
             results["sight"] = report.sight(sights)
-            results["foresight"] = report.foresight(sights)
-            truth = None
+            results["foresight"] = report.foresight(sights, sights.best_values)
+            results["foresight of the action taken"] = report.foresight(sights, sights.taken_values)
+            truth, on_walks = None, Sights()
             if isinstance(origin.config, GridWorldConfig):
                 truth = partial(true_steps, origin.config.train_level)
             with progress_bar(len(samples.states), 0, "state") as bar:
-                for state in samples.states:
+                for episode, state in samples.states:
                     if not player.restore(state):
                         say(f"{envs.name} has no save_state: no ways to goals are measured")
                         break
                     walks += navigate(
-                        player, trained.q_map, sights.mean, trained.gamma, generator, truth
+                        player,
+                        trained.q_map,
+                        sights.mean_q_frames,
+                        trained.gamma,
+                        generator,
+                        episode,
+                        on_walks,
+                        truth,
                     )
                     bar.update()
             if walks:
+                results["sight on walks"] = report.sight(on_walks)
                 results["navigation"] = report.navigation(walks)
+                results["navigation within 1 cell"] = report.navigation(walks, report.came_close)
                 results["calibration"] = report.calibration(walks)
+        if results["episodes"]["distinct"] == 1:
+            results = report.without_intervals(results)
+        if trained.q_map is not None:
             title = f"{origin.name}, step {origin.step:,}, episodes: {len(episodes)}"
             figure = picture.draw(title, results, sights, walks, watching.moments)
             with atomic_file(output / "evaluation.png") as file:
                 figure.savefig(file, format="png", dpi=100)
-    with atomic_file(output / "episodes.csv") as file:
-        file.write(_table([dataclasses.asdict(episode) for episode in episodes]).encode())
+    for name, rows in (("episodes", episodes), ("walks", walks)):
+        if rows:
+            with atomic_file(output / f"{name}.csv") as file:
+                file.write(_table([dataclasses.asdict(row) for row in rows]).encode())
     write_json(output / "evaluation.json", results)
     return report.text(results)
 
@@ -158,6 +186,7 @@ def _parser() -> OneLineParser:
         ("--states", 40, "N", "states of the play from which ways to goals are tried"),
         ("--seed", 0, "S", "seed of all random numbers"),
         ("--random", 0.05, "X", "share of random steps, or all episodes may be the same"),
+        ("--random-start", 0, "N", "begin each episode with up to N random steps, not counted"),
     ):
         text = f"{words} (default {default})"
         parser.add_argument(flag, metavar=metavar, type=type(default), default=default, help=text)

@@ -14,7 +14,8 @@ import gymnasium
 import numpy as np
 
 from qmap.all_goals.config import AllGoalsConfig, MazeConfig, SokobanConfig
-from qmap.config import TrainingConfig
+from qmap.config import GameOptions, TrainingConfig
+from qmap.envs.make_env import make_sticky
 from qmap.experiment import Experiment
 from qmap.gridworld.config import GridWorldConfig
 from qmap.run_options import RunOptions
@@ -57,7 +58,7 @@ class Origin:
         step: its step.
         config: the options of the run.
         name: name of the world.
-        make_env: makes it.
+        make_env: makes it, without sticky actions.
         dqn: name of the task's network.
     """
 
@@ -72,6 +73,15 @@ class Origin:
     def folder(self) -> Path:
         """The run's folder."""
         return self.path.parent.parent
+
+    @property
+    def sticky(self) -> float:
+        """Probability that a step of the run took the action before instead."""
+        return self.config.sticky if isinstance(self.config, GameOptions) else 0.0
+
+    def make_trained_env(self) -> gymnasium.Env:
+        """Make the world as it was trained in, with sticky actions if it had any."""
+        return make_sticky(self.make_env, self.sticky) if self.sticky else self.make_env()
 
 
 @dataclass(frozen=True)
