@@ -17,10 +17,21 @@ ACTIONS = {
 }
 
 
-def place(env, screen, info):
-    """The middle of small Mario, in cells of 8 x 8 pixels, and the screen's left edge."""
+def pixels(env, screen, info):
+    """The middle of small Mario: row on the screen, column in the level."""
+    return 279 - info["y_pos"], info["x_pos"] + 8
+
+
+def cell(env, screen, info):
+    """The same in cells of 8 x 8 pixels, and the column at which the screen starts."""
+    row, col = pixels(env, screen, info)
     window = info["x_pos"] - info["left_x_pos"]
-    return (279 - info["y_pos"]) / 8, (info["x_pos"] + 8) / 8, window / 8
+    return row / 8, col / 8, window / 8
+
+
+def finished(env, screen, info):
+    """Whether the flag was reached; any other end of an episode is a death."""
+    return bool(info["flag_get"])
 
 
 def make(render_mode=None):
@@ -28,4 +39,4 @@ def make(render_mode=None):
     env = gymnasium.make("SuperMarioBros-1-1-v0", render_mode=render_mode)
     env = JoypadSpace(env, list(ACTIONS.values()))
     env = gymnasium.wrappers.MaxAndSkipObservation(env, skip=4)
-    return GoalGrid(env, (30, 32), place, action_names=ACTIONS)
+    return GoalGrid(env, (30, 32), cell, pixels, action_names=ACTIONS, completed=finished)

@@ -6,20 +6,24 @@ a run, whose actions are beside its video. What is written was replayed and foun
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import closing
+import itertools
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from qmap.demonstration.actions_file import ENDING, Demonstration, read_actions, write_actions
 from qmap.demonstration.keyboard import Keys, play
-from qmap.demonstration.trail import SEED, replay
-from qmap.demonstration.worlds import HELP, find_world
+from qmap.demonstration.trail import SEED, Trail, replay
+from qmap.demonstration.worlds import find_world
 from qmap.envs.contract import EnvironmentFailure
 from qmap.envs.vector import Envs
 from qmap.experiment import Experiment
+from qmap.named_worlds import NamedWorldOptions
 from qmap.utils.command_line import option, parse, run
 from qmap.utils.errors import UserError
+from qmap.utils.files import check_writable
 from qmap.utils.terminal import say
 from qmap.utils.window import LiveWindow
 
@@ -27,12 +31,11 @@ PROGRAM = "qmap.record_demonstration"
 
 
 @dataclass(frozen=True)
-class RecordOptions:
+class RecordOptions(NamedWorldOptions):
     """What to record."""
 
-    env: str | None = option(None, f"the world: {HELP}", metavar="ENV")
     output: str | None = option(None, f"file to write, NAME{ENDING}", metavar="FILE")
-    actions: str | None = option(
+    demo: str | None = option(
         None, "take the actions from this file, or a video's, in place of the keyboard",
         metavar="FILE",
     )  # fmt: skip
@@ -49,17 +52,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if not getattr(options, name):
             raise UserError(f"--{name} is missing; --help lists the flags")
     output = Path(options.output)
-    if output.exists():
+    # Of a name that is too long, `Path.exists` would raise an error.
+    if os.path.exists(output):
         raise UserError(f"{output} exists already: remove it or give another --output")
     if output.suffix != ENDING:
         raise UserError(f"--output is {output}, expected a name that ends in {ENDING}")
-    world = find_world(options.env)
-    if options.actions is not None:
-        demonstration = read_actions(Path(options.actions))
+    check_writable(output)
+    world = find_world(**options.of_named_world)
+    if options.demo is not None:
+        trail = _replayed(read_actions(Path(options.demo)), world, output, options)
     else:
+        beside = _beside(output)
+        check_writable(beside)
         demonstration = _played(world, output, options)
-    trail = replay(demonstration, world, options.env_timeout)
-    write_actions(output, world.name, trail.steps)
+        with _kept(demonstration, beside):
+            trail = _replayed(demonstration, world, output, options)
     print(f"{output}: {len(trail):,} actions, score {trail.returns[-1]:g}")
 
 
@@ -68,7 +75,7 @@ def _played(world: Experiment, output: Path, options: RecordOptions) -> Demonstr
         f"Q-map: {world.name}",
         warn=lambda message: None,
         wanted_by="recording with the keyboard",
-        instead="give --actions a file of actions, or the video of an episode",
+        instead="give --demo a file of actions, or the video of an episode",
     )
     try:
         with (
@@ -80,6 +87,38 @@ def _played(world: Experiment, output: Path, options: RecordOptions) -> Demonstr
     except EnvironmentFailure as error:
         raise UserError(f"{error}; nothing was saved") from error
     return Demonstration(world.name, tuple(steps), output)
+
+
+def _replayed(
+    demonstration: Demonstration, world: Experiment, output: Path, options: RecordOptions
+) -> Trail:
+    """Replay a demonstration and write it."""
+    trail = replay(demonstration, world, options.env_timeout)
+    write_actions(output, world.name, trail.steps)
+    return trail
+
+
+@contextmanager
+def _kept(played: Demonstration, path: Path) -> Iterator[None]:
+    """Keep what was played in a file of its own until the block has ended well.
+
+    Raises:
+        UserError: it did not; the message says where the file is.
+    """
+    write_actions(path, played.world, played.steps)
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{error}; what was played is in {path}") from error
+    with suppress(OSError):
+        path.unlink()
+
+
+def _beside(output: Path) -> Path:
+    """Return a path that is free, for what was played and not replayed yet."""
+    names = itertools.chain([""], (f"_{number}" for number in itertools.count(2)))
+    paths = (output.with_name(f"{output.stem}_as_played{name}{ENDING}") for name in names)
+    return next(path for path in paths if not os.path.exists(path))
 
 
 if __name__ == "__main__":

@@ -39,6 +39,8 @@ WITHOUT = {
     "bootstraps": "--rule best-reward",
     "on_grid": "an --env other than grid",
     "has_levels": "an --env that has no levels",
+    "goal_margin": "--goal-margin 0",
+    "has_folder": "an --env that is neither retro:GAME nor a game with levels",
 }
 
 

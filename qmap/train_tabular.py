@@ -9,10 +9,10 @@ from functools import partial
 
 import gymnasium
 
-from qmap import train_environment, train_mario, train_montezuma
+from qmap import train_environment
 from qmap.experiment import Experiment
 from qmap.parse_config import parse
-from qmap.tabular.config import MONTEZUMA, TabularConfig
+from qmap.tabular.config import TabularConfig
 from qmap.utils import command_line
 from qmap.utils.interrupt import nothing_to_lose
 
@@ -31,12 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def make_experiment(config: TabularConfig) -> Experiment:
     """Return the world."""
-    if config.has_levels:
-        return train_mario.make_experiment(config.game)
-    if config.env == MONTEZUMA:
-        return train_montezuma.make_experiment(config)
     if not config.on_grid:
-        return train_environment.make_experiment(config.environment)
+        return config.experiment()
     return Experiment(
         name=f"grid-{config.size}" + f"_noise-{config.noise:g}" * (config.noise > 0),
         make_env=config.adapted(

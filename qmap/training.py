@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from qmap.config import TrainingConfig
     from qmap.tabular.agent import TabularAgent
     from qmap.tabular.config import TabularConfig
+    from qmap.utils.run_folder import RunFolder
 
     Config = TrainingConfig | TabularConfig
     # From the options, the world and its copies to who plays there.
@@ -32,7 +33,13 @@ EXPLORATION_EVERY = 100  # steps
 LEARNING_EVERY = 100  # trainings
 
 
-def train(config: Config, experiment: Experiment, program: str, make_agent: MakeAgent) -> int:
+def train(
+    config: Config,
+    experiment: Experiment,
+    program: str,
+    make_agent: MakeAgent,
+    opened: Callable[[RunFolder], None] = lambda folder: None,
+) -> int:
     """Train until the configured number of steps, or until interrupted.
 
     Args:
@@ -40,6 +47,7 @@ def train(config: Config, experiment: Experiment, program: str, make_agent: Make
         experiment: the world.
         program: the program that is running.
         make_agent: makes who plays.
+        opened: is told the run's folder before it begins.
 
     Returns:
         The exit status: 0, or 128 plus the number of the signal that interrupted the run.
@@ -55,6 +63,7 @@ def train(config: Config, experiment: Experiment, program: str, make_agent: Make
             return run.status
         name = config.agent_name
         run.open(experiment.name, name)
+        opened(run.folder)
         origin = f"{experiment.name}, {name}"
         run.weights = lambda moments: {**agent.weights(moments), "of": origin}
         training = Training(run, config, experiment, envs, agent)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qmap.utils.command_line import option
 from qmap.utils.errors import UserError
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 GROUP = "world and screen"
 of_world = partial(option, group=GROUP)
 RETRO = "retro:"
-MakeEnv = Callable[[], "gymnasium.Env"]
+LARGEST_FRAME = 1024  # rows and columns
+# Options of the world itself may be given by their names.
+MakeEnv = Callable[..., "gymnasium.Env"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,11 @@ class WorldOptions:
         [], "factors of the screen's height and width, or one for both", above=0, nargs="+"
     )
     frame_size: list[int] = of_world(
-        [], "height and width of a frame, in place of --resize", minimum=1, maximum=1024, nargs="+"
+        [],
+        "height and width of a frame, in place of --resize",
+        minimum=1,
+        maximum=LARGEST_FRAME,
+        nargs="+",
     )
     edges: list[float] = of_world(
         [], "see Canny edges: low and high threshold", minimum=0, nargs="+"
@@ -219,12 +225,12 @@ class EnvironmentOptions(WorldOptions):
 
 
 def _adapted(
-    make_env: MakeEnv, actions: tuple[str, ...], pipeline: Pipeline | None
+    make_env: MakeEnv, actions: tuple[str, ...], pipeline: Pipeline | None, **options: Any
 ) -> gymnasium.Env:
     from qmap.envs.chosen_actions import ChosenActions
     from qmap.envs.pipeline import PipelineFrames
 
-    env = make_env()
+    env = make_env(**options)
     try:
         if actions:
             env = ChosenActions(env, actions)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from qmap.demonstration import actions_file
 from qmap.demonstration.actions_file import Demonstration, Step, Tape, read_actions, write_actions
 from qmap.demonstration.keyboard import Keys, play
 from qmap.demonstration.starts import Starts
-from qmap.demonstration.trail import Trail, replay
+from qmap.demonstration.trail import Trail, action_numbers, replay
 from qmap.demonstration.worlds import find_world
 from qmap.envs.vector import Envs
 from qmap.experiment import Episode
@@ -151,6 +152,23 @@ def test_rewards_and_screens_of_the_file_are_compared(
         replay(Demonstration(None, tuple(steps), Path("demo")), find_world(CORRIDOR), 60.0)
 
 
+def test_actions_are_known_by_their_buttons_in_any_order() -> None:
+    names = ("LEFT", "NOOP", "JUMP+RIGHT", "B+A", "A+B", "1+2")
+    typed = ["RIGHT+JUMP", "JUMP+RIGHT", "A+B", "B+A", "0", "2+1"]
+    assert action_numbers(demonstration(typed), names) == [2, 2, 4, 3, 0, 5]
+    with pytest.raises(UserError, match="action 1 is 'RIGHT', expected one of LEFT, NOOP, JUMP"):
+        action_numbers(demonstration(["RIGHT"]), names)
+
+
+def test_an_action_that_could_be_two_is_refused() -> None:
+    names = ("A+B+C", "NOOP", "C+B+A")
+    with pytest.raises(UserError, match=r"2 is 'B\+A\+C', which is A\+B\+C or C\+B\+A; give its n"):
+        action_numbers(demonstration(["NOOP", "B+A+C"]), names)
+    with pytest.raises(UserError, match="1 is 'A', which is A or A; give its number: 0 or 1"):
+        action_numbers(demonstration(["A"]), ("A", "A"))
+    assert action_numbers(demonstration(["1", "0"]), ("A", "A")) == [1, 0]
+
+
 def test_a_demonstration_of_another_world_is_refused() -> None:
     with pytest.raises(UserError, match="is a demonstration of montezuma, expected one of corri"):
         replay(demonstration(RIGHT, "montezuma"), find_world(CORRIDOR), 60.0)
@@ -165,6 +183,33 @@ def test_a_rollout_is_behind_when_it_lacks_what_the_demonstration_had_before_the
             assert trail.matched(start, score) == (score >= sum(trail.rewards[start:]))
 
 
+@settings(deadline=None, max_examples=200)
+@given(st.lists(st.integers(-3, 3), min_size=1, max_size=12))
+def test_a_demonstration_gets_something_from_each_of_its_steps_on(rewards: list[int]) -> None:
+    trail = trail_of(rewards)
+    left = [sum(rewards[start:]) for start in range(len(rewards))]
+    if min(left) > 0:
+        trail.check_gains()
+        return
+    first = next(number for number, gain in enumerate(left, 1) if gain <= 0)
+    said = f"gets {left[first - 1]} from action {first} on"
+    with pytest.raises(UserError, match=said) as error:
+        trail.check_gains()
+    assert "\n" not in str(error.value)
+    cut = re.search(r"end it after action (\d+), where", str(error.value))
+    scores = [sum(rewards[:stop]) for stop in range(len(rewards) + 1)]
+    assert (cut is None) == (max(scores) == 0)
+    if cut is not None:
+        trail_of(rewards[: int(cut[1])]).check_gains()
+        assert scores[int(cut[1])] == max(scores)
+
+
+def trail_of(rewards: list[int]) -> Trail:
+    """A demonstration of these rewards alone."""
+    nothing = np.zeros(len(rewards))
+    return Trail(nothing, nothing, nothing, np.array(rewards, float), (), [], (1, 1, 3))
+
+
 def starts_with(**options: Any) -> Starts:
     defaults = {"spread": 8, "own": 1.0, "threshold": 0.2, "rollouts": 10, "back": 3}
     return Starts(40, 5, **{**defaults, **options}, generator=np.random.default_rng(0))
@@ -173,18 +218,18 @@ def starts_with(**options: Any) -> Starts:
 def test_start_points_are_spread_over_the_steps_that_follow_the_start() -> None:
     starts = starts_with()
     starts.start = 20
-    assert [starts.draw(copy) for copy in range(5)] == [20, 22, 24, 26, 28]
+    assert [starts.draw(copy) for copy in range(5)] == [20, 20, 20, 24, 28]
     starts.start = 36
-    assert [starts.draw(copy) for copy in range(5)] == [36, 38, 39, 39, 39]
+    assert [starts.draw(copy) for copy in range(5)] == [36, 36, 36, 39, 39]
 
 
 def test_a_copy_begins_at_its_own_start_point_with_a_probability() -> None:
     starts = starts_with(own=0.8)
     starts.start = 20
     drawn = [starts.draw(4) for _ in range(4000)]
-    assert set(drawn) == set(range(20, 29))
-    # Of the fifth that is drawn from all nine, one ninth is its own again.
-    assert np.mean(np.array(drawn) == 28) == pytest.approx(0.8 + 0.2 / 9, abs=0.02)
+    assert set(drawn) == set(range(20, 40))
+    # Of the fifth that is drawn from all twenty that are left, one in twenty is its own again.
+    assert np.mean(np.array(drawn) == 28) == pytest.approx(0.8 + 0.2 / 20, abs=0.02)
 
 
 def test_the_start_moves_back_when_a_fifth_of_the_newest_rollouts_from_it_succeed() -> None:
@@ -201,13 +246,32 @@ def test_the_start_moves_back_when_a_fifth_of_the_newest_rollouts_from_it_succee
     assert starts.start == 39
     starts.end(39, True)
     assert starts.start == 36
+
+
+def test_a_few_rollouts_from_the_start_decide_nothing() -> None:
+    starts = starts_with()
+    for _ in range(9):
+        starts.end(39, True)
+    assert starts.start == 39
+    starts.end(39, False)
+    # Four fifths and a half: four times as far.
+    assert starts.start == 39 - 4 * 3
+    for _ in range(9):
+        starts.end(27, True)  # those from the start before are forgotten
     starts.end(39, True)
-    starts.end(36, True)
-    assert starts.start == 36
-    starts.start = 2
-    for _ in range(10):
-        starts.end(2, True)
-    assert starts.start == 0
+    assert starts.start == 27
+
+
+@given(st.integers(1, 30), st.integers(0, 30), st.sampled_from((0.1, 0.2, 0.3, 0.7, 1.0)))
+def test_the_start_moves_back_once_for_each_threshold_and_not_before_the_beginning(
+    rollouts: int, successes: int, threshold: float
+) -> None:
+    successes = min(successes, rollouts)
+    starts = starts_with(rollouts=rollouts, threshold=threshold)
+    for number in range(rollouts):
+        starts.end(39, number >= rollouts - successes)
+    moves = sum(successes * 10 >= round(10 * threshold) * rollouts * n for n in range(1, 11))
+    assert starts.start == max(39 - 3 * moves, 0)
 
 
 def test_successes_are_told_by_parts_of_the_demonstration() -> None:
@@ -348,9 +412,66 @@ def test_a_recorded_demonstration_is_whole(
     with pytest.raises(UserError, match="exists already"):
         record_demonstration.main(flags)
     again = tmp_path / "again.actions"
-    flags = ["--env", CORRIDOR, "--actions", str(output), "--output", str(again)]
+    flags = ["--env", CORRIDOR, "--demo", str(output), "--output", str(again)]
     record_demonstration.main(flags)
     assert again.read_text() == output.read_text()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["again.actions", "played.actions"]
+
+
+@pytest.mark.parametrize(
+    ("env", "said"),
+    [(":forgetful", "does not go on exactly from a saved state"), ("", "gets no reward in its 2")],
+)
+def test_what_was_played_and_does_not_replay_is_kept(
+    env: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = [{"right"}, {"left"}] if not env else 3 * [{"right"}] + 4 * [{"left"}, {"right"}]
+    monkeypatch.setattr(
+        record_demonstration, "LiveWindow", lambda *args, **kwargs: Player([*keys, {"return"}])
+    )
+    flags = ["--env", CORRIDOR + env, "--output", str(tmp_path / "my.actions"), "--pace", "1000"]
+    for name in ("my_as_played.actions", "my_as_played_2.actions"):
+        with pytest.raises(UserError, match=f"{said}.*; what was played is in .*/{name}") as error:
+            record_demonstration.main(flags)
+        assert "\n" not in str(error.value)
+        read = read_actions(tmp_path / name)
+        assert [{step.action.lower()} for step in read.steps] == keys
+    assert not (tmp_path / "my.actions").exists()
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ("nowhere/my.actions", "cannot write .*nowhere/my.actions: No such file or directory"),
+        ("/proc/my.actions", "cannot write /proc/my.actions"),
+        (f"{300 * 'x'}.actions", "cannot write .*: File name too long"),
+        ("my.txt", "expected a name that ends in .actions"),
+    ],
+)
+def test_where_nothing_can_be_written_nothing_is_played(
+    output: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(record_demonstration, "LiveWindow", None)
+    with pytest.raises(UserError, match=said):
+        record_demonstration.main(["--env", CORRIDOR, "--output", str(tmp_path / output)])
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_demonstration_is_recorded_with_the_options_of_its_world(tmp_path: Path) -> None:
+    typed, output = tmp_path / "typed.actions", tmp_path / "recorded.actions"
+    flags = ["--env", "retro:FoxgloveRun-Snes", "--state", "foxglove_level_1_2"]
+    flags += ["--actions", "NOOP;RIGHT+JUMP;RIGHT", "--frame-size", "20", "30"]
+    typed.write_text("JUMP+RIGHT*30\n")
+    record_demonstration.main([*flags, "--demo", str(typed), "--output", str(output)])
+    read = read_actions(output)
+    assert read.world == "FoxgloveRun-Snes_foxglove_level_1_2"
+    assert {step.action for step in read.steps} == {"RIGHT+JUMP"}
+    trail = replay(
+        read, find_world(flags[1], state=flags[3], actions="RIGHT+JUMP", frame_size=[10, 12]), 60.0
+    )
+    assert trail.frames.shape[1:] == (10, 12, 1)
+    with pytest.raises(UserError, match="is a demonstration of FoxgloveRun-Snes_foxglove_level_1"):
+        replay(read, find_world(flags[1], state="foxglove_level_1_1"), 60.0)
 
 
 @pytest.mark.parametrize(
@@ -362,11 +483,45 @@ def test_worlds_have_the_names_of_their_results(env: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("env", "message"), [("foxglove:9.9", "has no level"), ("none.py", "there is no file none.py")]
+    ("env", "options", "message"),
+    [
+        ("foxglove:9.9", {}, "has no level"),
+        ("none.py", {}, "there is no file none.py"),
+        ("super_mario:1.1", {"rom": "none.sfc"}, "no ROM at none.sfc; --rom gives the file"),
+        ("foxglove", {"game_dir": "nowhere"}, "nowhere is not the folder of Foxglove Run"),
+        ("retro:FoxgloveRun-Snes", {"state": "1"}, "has no state '1'"),
+        ("montezuma", {"crop": [1]}, "--crop 1: expected 4 numbers"),
+        (CORRIDOR, {"state": "1"}, "--state 1 does nothing with an --env that is not retro:GAME"),
+        ("montezuma", {"game_dir": "x"}, "--game-dir x does nothing with an --env that is neither"),
+        ("foxglove", {"row": "y"}, "--row y does nothing with an --env that is not retro:GAME"),
+        ("montezuma", {"rom": "x"}, "--rom x does nothing with an --env that has no levels"),
+    ],
 )
-def test_worlds_that_are_not_there_are_refused(env: str, message: str) -> None:
-    with pytest.raises(UserError, match=message):
-        find_world(env)
+def test_worlds_that_are_not_there_or_have_no_such_option_are_refused(
+    env: str, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UserError, match=message) as error:
+        find_world(env, **options)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("env", "options", "actions", "shape"),
+    [
+        ("montezuma", {"actions": "NOOP;UP", "color": True}, ("NOOP", "UP"), (56, 40, 3)),
+        ("foxglove:1.1", {"actions": "RIGHT", "resize": [0.5]}, ("RIGHT",), (112, 128, 1)),
+        (CORRIDOR, {"crop": [1, 2, 3, 4]}, ("LEFT", "NOOP", "RIGHT"), (5, 17, 1)),
+    ],
+)
+def test_every_world_is_seen_and_acted_in_as_its_options_say(
+    env: str, options: dict[str, Any], actions: tuple[str, ...], shape: tuple[int, ...]
+) -> None:
+    made = find_world(env, **options).make_env()
+    try:
+        assert made.get_wrapper_attr("action_names") == actions
+        assert made.reset()[0].shape == shape
+    finally:
+        made.close()
 
 
 def test_an_atari_world_shows_the_maximum_of_two_pictures() -> None:

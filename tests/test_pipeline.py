@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qmap.config import TrainingConfig
-from qmap.envs.chosen_actions import ChosenActions, split_actions
+from qmap.envs.chosen_actions import ChosenActions, find_actions, split_actions
 from qmap.envs.contract import check_contract
 from qmap.envs.make_env import make_env
 from qmap.envs.pipeline import Pipeline, PipelineFrames
@@ -190,6 +190,36 @@ def test_a_q_map_needs_the_goal_grid_over_its_frames(flags: str) -> None:
 def test_a_crop_that_leaves_nothing_is_refused_with_the_screens_size() -> None:
     with pytest.raises(UserError, match="--crop 20 7 0 0 leaves nothing of a screen of 27 x 30"):
         PipelineFrames(lamp(), Pipeline(crop=(20, 7, 0, 0)))
+
+
+@pytest.mark.parametrize(
+    ("factors", "made"),
+    [((500.0, 500.0), "13500 x 15000"), ((1.0, 34.2), "27 x 1026"), ((1e308, 1.0), "inf x 30")],
+)
+def test_a_frame_that_would_fill_the_memory_is_refused(
+    factors: tuple[float, float], made: str
+) -> None:
+    said = f"makes frames of {made} pixels from 27 x 30; expected at most 1024 x 1024"
+    with pytest.raises(UserError, match=said):
+        PipelineFrames(lamp(), Pipeline(resize=factors))
+    assert Pipeline(resize=(1.0, 34.16))(random_screen(0, (27, 30)), (1, 1)).shape[1] == 1024
+
+
+def test_an_action_is_found_by_its_name_and_else_by_its_buttons() -> None:
+    names = ("NOOP", "A+B", "B+A", "A+LEFT", "C+A+B", "B+A+C")
+    assert find_actions("A+B", names) == [1]
+    assert find_actions("B+A", names) == [2]
+    assert find_actions("LEFT+ A", names) == [3]
+    assert find_actions("B+C+A", names) == [4, 5]
+    assert find_actions("A", names) == []
+
+
+def test_buttons_that_stand_for_several_actions_are_refused() -> None:
+    names = ("C+A+B", "B+A+C", "RIGHT")
+    world = GoalGrid(Lamp(), (3, 5), lambda *_: (0, 0), action_names=names)
+    assert ChosenActions(world, ("B+A+C", "C+A+B")).action(1) == 0
+    with pytest.raises(UserError, match=r"Lamp has several actions A\+B\+C: C\+A\+B;B\+A\+C; na"):
+        ChosenActions(world, ("A+B+C",))
 
 
 def test_actions_are_chosen_by_name_in_the_order_that_is_asked_for() -> None:

@@ -216,6 +216,14 @@ def change(tmp_path: Path, what: str) -> str:
         (folder / "data.json").unlink()
     elif what == "no state":
         (folder / "foxglove_level_1_1.state").write_bytes(b"no gzip")
+    elif what == "deep json":
+        (folder / "data.json").write_text(100_000 * "[")
+    elif what == "no variables":
+        (folder / "data.json").write_text('{"info": 5}')
+    elif what == "no name of a state":
+        (folder / "metadata.json").write_text('{"default_state": 5}')
+    elif what == "no hash":
+        (folder / "rom.sha").write_bytes(b"\xff")
     return f"--env retro:{FOXGLOVE} --game-dir {folder}"
 
 
@@ -255,6 +263,10 @@ def test_pictures_show_places_that_somebody_knows(flags: str, shown: bool) -> No
         ("no json", "data.json is not an integration file of stable-retro: expected JSON"),
         ("no data", "mine is not the folder of a game: no data.json in it"),
         ("no state", r"foxglove_level_1_1.state is not a state file \(gzip\)"),
+        ("deep json", "data.json is not an integration file of stable-retro: expected JSON"),
+        ("no variables", "data.json: info is 5, expected the variables by their names"),
+        ("no name of a state", "metadata.json: default_state is 5, expected the name of a state"),
+        ("no hash", "rom.sha is not an integration file of stable-retro: expected a SHA-1"),
     ],
 )
 def test_what_is_missing_is_said_in_one_line_before_tensorflow_is_loaded(
@@ -264,6 +276,31 @@ def test_what_is_missing_is_said_in_one_line_before_tensorflow_is_loaded(
     with pytest.raises(UserError, match=said) as error:
         config_of(flags)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "said"),
+    [
+        ("data.json", {"address": "here", "type": "|u1"}, "scenario.json: .* must be number, but"),
+        ("scenario.json", {"crop": 5}, "stable-retro cannot read .*its scenario.json: "),
+        (
+            "scenario.json",
+            {"reward": {"variables": {"gold": {"reward": 1}}}},
+            "scenario.json asks for a variable that .*data.json lacks: gold",
+        ),
+    ],
+)
+def test_what_the_emulator_cannot_read_is_said_in_one_line_and_leaves_it_free(
+    make: Any, tmp_path: Path, name: str, change: dict[str, Any], said: str
+) -> None:
+    folder = copied(tmp_path)
+    content = json.loads((folder / name).read_text())
+    content |= {"info": {**content["info"], "x": change}} if name == "data.json" else change
+    (folder / name).write_text(json.dumps(content))
+    with pytest.raises(UserError, match=said) as error:
+        make_env(f"retro:{FOXGLOVE}", game_dir=str(folder))
+    assert "\n" not in str(error.value)
+    make(FOXGLOVE)
 
 
 def test_a_state_of_another_console_is_refused(tmp_path: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +16,7 @@ from conftest import run_folder
 from corridor import COINS
 
 from benchmarks.faults import differences
-from qmap import train_demonstration
+from qmap import record_demonstration, train_demonstration
 from qmap.demonstration.actions_file import Step, read_actions, write_actions
 from qmap.demonstration.rollouts import Rollouts
 from qmap.demonstration.starts import Starts
@@ -145,6 +148,12 @@ class Unseen:
     def end(self, rollout: Any) -> None:
         pass
 
+    def state(self) -> None:
+        pass
+
+    def restore(self, state: None) -> None:
+        pass
+
 
 @pytest.fixture(scope="module")
 def trail(tmp_path_factory: pytest.TempPathFactory) -> Trail:
@@ -198,6 +207,19 @@ def test_a_rollout_that_scores_as_well_has_succeeded(trail: Trail) -> None:
     assert np.array_equal(sequences.observations[0, 0], expected)
 
 
+def test_what_is_remembered_at_a_start_is_computed_once_for_all_rollouts_of_the_same_weights(
+    trail: Trail,
+) -> None:
+    rollouts = rollouts_with(trail, [RIGHT] * 20, start=9)
+    asked = []
+    rollouts.ppo.remember = lambda seen, count: asked.append(count) or np.full(1, 100.0 * count)
+    for times in (1, 2):
+        sequences, _, ended = rollouts.collect(4)
+        assert len(ended) == 4
+        assert asked == [4] * times
+        assert sequences.first[1:, 0, 0].tolist() == [400.0] * 3
+
+
 def test_a_rollout_that_falls_behind_ends(trail: Trail) -> None:
     # From before the third action, with the coin of which it begins; the lag is 3 steps.
     _, _, ended = rollouts_with(trail, [NOOP] * 4, start=2).collect(4)
@@ -226,9 +248,12 @@ def test_a_deficit_of_all_that_is_left_to_get_is_refused_before_anything_is_writ
     assert not (tmp_path / "results").exists()
 
 
-def test_it_learns_from_the_signs_of_rewards(trail: Trail) -> None:
-    for signs, coin in ((True, 1.0), (False, 2.0)):
-        rollouts = rollouts_with(trail, [NOOP, RIGHT, RIGHT], start=2, signs=signs)
+def test_it_learns_from_the_signs_of_rewards_or_from_their_shares_of_the_largest(
+    trail: Trail,
+) -> None:
+    halves = dataclasses.replace(trail, rewards=2 * trail.rewards)  # it got twice as much
+    for played, signs, coin in ((halves, True, 1.0), (halves, False, 0.5), (trail, False, 1.0)):
+        rollouts = rollouts_with(played, [NOOP, RIGHT, RIGHT], start=2, signs=signs)
         sequences, *_ = rollouts.collect(3)
         # With a trace of 0, the target is the reward and half of the next value, 7.
         assert sequences.returns[:, 0] == pytest.approx([3.5, coin + 3.5, 3.5])
@@ -242,3 +267,78 @@ def test_after_an_end_nothing_follows_and_after_a_limit_what_would_have(trail: T
     sequences, _, ended = rollouts.collect(3)
     assert sequences.returns[:, 0] == pytest.approx([3.5, 3.5, 3.5])
     assert [rollout.length for rollout in ended] == [2]
+
+
+def test_a_demonstration_that_ends_with_a_loss_is_refused_before_anything_is_written(
+    tmp_path: Path,
+) -> None:
+    world = tmp_path / "toll.py"
+    world.write_text(
+        "from corridor import Corridor\n\n\nclass Toll(Corridor):\n"
+        "    def step(self, action):\n"
+        "        frame, reward, *rest = super().step(action)\n"
+        "        return frame, reward - 3.0 * (self.cell == 9), *rest\n\n\n"
+        "def make(render_mode=None):\n    return Toll(render_mode)\n"
+    )
+    demo = tmp_path / "toll.actions"
+    demo.write_text("RIGHT*8\n")
+    flags = [*SMALL, "--env", str(world), "--demo", str(demo), "--deficit", "1"]
+    with pytest.raises(UserError, match="gets -1 from action 4 on.*end it after action 7, where"):
+        train_demonstration.main([*flags, "--path", str(tmp_path / "results")])
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize("flag", ["--horizon", "--warm-up"])
+def test_more_steps_than_the_memory_holds_are_refused_before_anything_is_written(
+    flag: str, demo: str, tmp_path: Path
+) -> None:
+    flags = [*SMALL, "--demo", demo, "--path", str(tmp_path / "results"), flag, "1e11"]
+    with pytest.raises(UserError, match=f"{flag} 100,000,000,000 needs .* GB .*: {flag} .* fits"):
+        train_demonstration.main(flags)
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_run_goes_on_with_the_options_of_its_world(tmp_path: Path) -> None:
+    demo = tmp_path / "corridor.actions"
+    write_actions(demo, "corridor", [Step("NOOP"), *[Step("RIGHT")] * 10])
+    options = ["--actions", "RIGHT;NOOP", "--crop", "2", "2", "0", "0"]
+    flags = [*SMALL, "--demo", str(demo), "--steps", "64", "--no-videos", *options]
+    assert train_demonstration.main([*flags, "--stop-at", "32", "--path", str(tmp_path)]) == 0
+    run = run_folder(tmp_path)
+    resumed = ["--resume", str(run), "--stop-at", "64"]
+    with pytest.raises(
+        UserError, match="--actions RIGHT contradicts the run, which has RIGHT;NOOP"
+    ):
+        train_demonstration.main([*resumed, "--actions", "RIGHT"])
+    with pytest.raises(UserError, match="--crop 1 1 0 0 contradicts the run"):
+        train_demonstration.main([*resumed, "--crop", "1", "1", "0", "0"])
+    assert train_demonstration.main(resumed) == 0
+
+
+def test_a_run_that_began_before_its_world_had_options_goes_on(demo: str, tmp_path: Path) -> None:
+    flags = [*SMALL, "--demo", demo, "--steps", "64", "--no-videos", "--path", str(tmp_path)]
+    assert train_demonstration.main([*flags, "--stop-at", "32"]) == 0
+    run = run_folder(tmp_path)
+    config = json.loads((run / "config.json").read_text())
+    for name in ("actions", "color", "crop", "resize", "frame_size", "edges", "game_dir", "state"):
+        del config["options"][name]
+    for name in ("row", "col", "window", "rom"):
+        del config["options"][name]
+    (run / "config.json").write_text(json.dumps(config))
+    assert train_demonstration.main(["--resume", str(run), "--stop-at", "64"]) == 0
+
+
+@pytest.mark.parametrize("main", [train_demonstration.main, record_demonstration.main])
+def test_without_a_rom_one_line_says_what_to_do(
+    main: Callable[[list[str]], int | None], tmp_path: Path
+) -> None:
+    if (Path(__file__).parents[1] / "SuperMarioAllStars-Snes" / "rom.sfc").exists():
+        pytest.skip("the ROM is there")
+    flags = ["--env", "super_mario:1.1", "--demo", "x.actions"]
+    if main is record_demonstration.main:
+        flags += ["--output", str(tmp_path / "y.actions")]
+    with pytest.raises(UserError, match="rom.sfc, or give it as --rom FILE, and record") as error:
+        main(flags)
+    assert "\n" not in str(error.value)
+    with pytest.raises(UserError, match="no ROM at mine.sfc; --rom gives the file of Super Mario"):
+        main([*flags, "--rom", "mine.sfc"])

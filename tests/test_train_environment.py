@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import multiprocessing
 import pickle
+import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import gymnasium
+import numpy as np
 import pytest
 
 from qmap import train_environment
 from qmap.envs.contract import check_contract
 from qmap.envs.make_env import make_env, name_in_results
+from qmap.experiment import Episodes
 from qmap.utils.errors import UserError
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "frozen_lake.py"
@@ -156,6 +161,67 @@ def test_the_places_of_the_atari_examples_are_on_their_grid(game: str) -> None:
     env.close()
 
 
+class Bros(gymnasium.Env):
+    """Says of Mario what gym-super-mario-bros does; the flag is some frames away."""
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 60}
+    action_space = gymnasium.spaces.Discrete(256)
+    observation_space = gymnasium.spaces.Box(0, 255, (240, 256, 3), np.uint8)
+
+    def __init__(self, render_mode: str) -> None:
+        self.render_mode = render_mode
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        self.x = 3160
+        return self.render(), self.info()
+
+    def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        self.x += 1
+        return self.render(), 1.0, self.info()["flag_get"], False, self.info()
+
+    def info(self) -> dict[str, Any]:
+        return {"x_pos": self.x, "left_x_pos": 112, "y_pos": 79, "flag_get": self.x > 3164}
+
+    def render(self) -> np.ndarray:
+        return np.zeros((240, 256, 3), np.uint8)
+
+
+class Joypad(gymnasium.ActionWrapper):
+    """Chooses from a list of buttons."""
+
+    def __init__(self, env: gymnasium.Env, actions: list[list[str]]) -> None:
+        super().__init__(env)
+        self.action_space = gymnasium.spaces.Discrete(len(actions))
+
+    def action(self, action: int) -> int:
+        return action
+
+
+def test_in_the_example_of_super_mario_bros_the_flag_is_no_death(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "gym_super_mario_bros", ModuleType("gym_super_mario_bros"))
+    wrappers = ModuleType("nes_py.wrappers")
+    wrappers.JoypadSpace = Joypad
+    monkeypatch.setitem(sys.modules, "nes_py", ModuleType("nes_py"))
+    monkeypatch.setitem(sys.modules, "nes_py.wrappers", wrappers)
+    spec = gymnasium.envs.registration.EnvSpec("SuperMarioBros-1-1-v0", entry_point=Bros)
+    monkeypatch.setitem(gymnasium.registry, spec.id, spec)
+    env = make_env(str(EXAMPLE.parent / "super_mario_bros.py"))
+    _, info = env.reset()
+    assert info["coords"].tolist() == [25, 396, 381]
+    assert info["position"].tolist() == [200, 3168]
+    told = []
+    over = False
+    while not over:
+        _, _, over, _, info = env.step(0)
+        told.append(info["qmap"]["completed"])
+    assert told == [False, True]
+    check_contract(env)
+
+
 def test_a_world_that_goes_to_another_folder_takes_neither_file_nor_results_along(
     world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,3 +252,12 @@ def test_help_shows_no_empty_default(capsys: pytest.CaptureFixture[str]) -> None
     with pytest.raises(SystemExit):
         train_environment.main(["--help"])
     assert "(default )" not in capsys.readouterr().out
+
+
+def test_a_level_that_was_finished_stays_finished_until_the_episode_ends() -> None:
+    episodes = Episodes(2, gamma=0.9)
+    for completed in ((False, False), (True, False), (False, False)):
+        episodes.add(np.ones(2), None, np.array(completed))
+    assert [episode.completed for episode in episodes.under_way] == [True, False]
+    episodes.end(0)
+    assert not episodes.under_way[0].completed

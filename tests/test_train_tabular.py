@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from conftest import run_folder
 from entries import by_screen
+from filelock import FileLock
 
+import qmap.tabular.memory as memory_module
 from qmap import train_tabular
 from qmap.parse_config import parse
+from qmap.tabular import training
 from qmap.tabular.config import TabularConfig
-from qmap.tabular.memory import load_memory
+from qmap.tabular.memory import load_memory, save_memory
 from qmap.tabular.rules import RULES
 from qmap.tabular.table import Entries
 from qmap.utils.errors import UserError
@@ -150,8 +157,156 @@ def test_what_is_no_memory_is_refused_in_one_line(tmp_path: Path) -> None:
     assert "\n" not in str(error.value)
     with pytest.raises(UserError, match="there is no folder .*nowhere; make it first"):
         train(tmp_path / "results", "--memory", str(tmp_path / "nowhere" / "file"))
-    with pytest.raises(UserError, match="there is no memory"):
-        train(tmp_path / "results", "--memory", str(tmp_path))
+    for folder in (str(tmp_path), "/", ""):
+        with pytest.raises(UserError, match=f"--memory {folder} is a folder, expected a file"):
+            train(tmp_path / "results", "--memory", folder)
+
+
+@pytest.mark.parametrize(
+    ("memory", "said"),
+    [
+        ("/proc/grid.memory", "cannot write /proc/grid.memory"),
+        (300 * "x", "cannot write .*: File name too long"),
+        (f"{300 * 'x'}/grid.memory", "there is no folder"),
+    ],
+)
+def test_a_memory_that_cannot_be_written_is_refused_before_anything_is_learned(
+    memory: str, said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=said) as error:
+        train(tmp_path / "results", "--memory", str(tmp_path / memory))
+    assert "\n" not in str(error.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_table_whose_memory_cannot_be_written_any_more_is_in_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise UserError("cannot write grid.memory: No space left on device")
+
+    with monkeypatch.context() as context:
+        context.setattr(training, "save_memory", fail)
+        with pytest.raises(UserError, match="No space left on device; the table is in ") as error:
+            train(tmp_path / "results", "--memory", str(tmp_path / "grid.memory"))
+    run = run_folder(tmp_path / "results")
+    assert "\n" not in str(error.value)
+    assert str(run / "tensorflow" / "step_400.ckpt") in str(error.value)
+    assert f"--resume {run} --memory FILE" in str(error.value)
+    other = tmp_path / "other.memory"
+    assert train_tabular.main(["--resume", str(run), "--memory", str(other)]) == 0
+    assert len(by_screen(read(other))) == 8
+
+
+def test_who_is_waited_for_is_said_and_not_forever(
+    memory: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = tmp_path / "grid.memory"
+    path.write_bytes(memory.read_bytes())
+    monkeypatch.setattr(memory_module, "PATIENCE", 0.1)
+    entries = read(memory)
+
+    def better(*_: Any) -> np.ndarray:
+        return np.zeros((8, 8), bool)
+
+    with FileLock(path.with_name(".grid.memory.lock")):
+        monkeypatch.setattr(memory_module, "LONGEST", 0.1)
+        with pytest.raises(
+            UserError, match="another process has been merging into .*grid.memory fo"
+        ):
+            save_memory(path, {}, entries, better)
+        assert f"waiting for another process that merges into {path}" in capsys.readouterr().err
+    lock = FileLock(path.with_name(".grid.memory.lock"), thread_local=False)
+    lock.acquire()
+    monkeypatch.setattr(memory_module, "LONGEST", 60.0)
+    release = threading.Timer(0.5, lock.release)
+    release.start()
+    assert save_memory(path, {}, entries, better) == 8
+    release.join()
+
+
+def test_a_folder_where_nothing_can_be_written_is_not_waited_for(
+    memory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory_module, "PATIENCE", 0.1)
+    with pytest.raises(UserError, match="cannot write /proc/grid.memory"):
+        save_memory(Path("/proc/grid.memory"), {}, read(memory), max)
+
+
+def test_a_memory_that_has_grown_beyond_the_table_does_not_keep_a_run_from_going_on(
+    tmp_path: Path,
+) -> None:
+    memory = tmp_path / "grid.memory"
+    flags = ["--memory", str(memory)]
+    run = train(tmp_path / "first", *flags, "--screens", "9", "--stop-at", "200")
+    train(tmp_path / "second", *flags, "--size", "4")
+    known = by_screen(read(memory))
+    assert len(known) > 9
+    other = tmp_path / "other.memory"
+    train(tmp_path / "third", "--rule", "best-reward", "--memory", str(other))
+    resumed = ["--resume", str(run), "--stop-at", "400"]
+    with pytest.raises(UserError, match="its rule is best-reward, that of the run q-learning"):
+        train_tabular.main([*resumed, "--memory", str(other)])
+    assert train_tabular.main(resumed) == 0
+    assert set(known) == set(by_screen(read(memory)))
+
+
+def test_a_run_that_died_before_its_first_snapshot_begins_with_its_memory_again(
+    memory: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "grid.memory"
+    path.write_bytes(memory.read_bytes())
+    run = train(tmp_path / "run", "--memory", str(path), "--stop-at", "100")
+    shutil.rmtree(run / "snapshots")
+    capsys.readouterr()
+    assert train_tabular.main(["--resume", str(run), "--stop-at", "200"]) == 0
+    said = capsys.readouterr().err
+    assert "table: 8 screens; it takes up to" in said
+    assert "table: 8 screens, 0 of them new in this run" in said
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (
+            "--screens 1e11 --steps 1e11",
+            "--screens 100,000,000,000 needs .* GB.*: --screens .* fits",
+        ),
+        (
+            "--screens 1e15",
+            "there is not enough memory for a table of 1,000,000,000,000,000 screens",
+        ),
+        (
+            "--screens 1e18",
+            "there is not enough memory for a table of 1,000,000,000,000,000,000 sc",
+        ),
+    ],
+)
+def test_a_table_that_is_too_large_is_refused_before_anything_is_written(
+    flags: str, said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=said) as error:
+        train_tabular.main([*flags.split(), "--path", str(tmp_path / "results")])
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_game_of_an_emulator_is_learned_from_a_state_of_its_own(tmp_path: Path) -> None:
+    flags = "--env retro:FoxgloveRun-Snes --state foxglove_level_1_2 --actions RIGHT;RIGHT+JUMP"
+    run = train(tmp_path, *flags.split(), "--row", "player_row", "--stop-at", "60")
+    assert run.parts[-3] == "FoxgloveRun-Snes_foxglove_level_1_2"
+    resumed = ["--resume", str(run), "--stop-at", "90"]
+    for flag, value in (("--state", "foxglove_level_1_1"), ("--row", "player_column")):
+        with pytest.raises(UserError, match=f"{flag} {value} contradicts the run"):
+            train_tabular.main([*resumed, flag, value])
+    config = json.loads((run / "config.json").read_text())
+    for name in ("game_dir", "col", "window"):  # as if they had not existed yet
+        assert config["options"].pop(name) is None
+    (run / "config.json").write_text(json.dumps(config))
+    assert train_tabular.main(resumed) == 0
 
 
 def test_a_checkpoint_is_where_another_run_starts(tmp_path: Path) -> None:
@@ -195,6 +350,13 @@ def test_a_table_needs_no_tensorflow_and_leaves_videos_and_logs(tmp_path: Path) 
             "note: --level does nothing with an --env that has no levels\n",
         ),
         ("--env foxglove --level 1.2", ""),
+        (
+            "--state 1 --game-dir x --rom y",
+            "note: --state does nothing with an --env that is not retro:GAME\n"
+            "note: --game-dir does nothing with an --env that is neither retro:GAME nor a game "
+            "with levels\n"
+            "note: --rom does nothing with an --env that has no levels\n",
+        ),
     ],
 )
 def test_options_that_do_nothing_are_named(
@@ -210,6 +372,9 @@ def test_options_that_do_nothing_are_named(
         ("--env foxglove --level 9.9", "9.9"),
         ("--env nowhere.py", "there is no file nowhere.py"),
         ("--env super_mario --rom nowhere.sfc", "nowhere.sfc"),
+        ("--env foxglove --game-dir nowhere", "nowhere is not the folder of Foxglove Run"),
+        ("--env retro:FoxgloveRun-Snes --state 1", "has no state '1'"),
+        ("--env retro:FoxgloveRun-Snes --col 3y", "--col '3y': expected variables of data.json"),
     ],
 )
 def test_a_world_that_is_not_there_is_refused_in_one_line(flags: str, said: str) -> None:

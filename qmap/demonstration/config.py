@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from qmap.demonstration.worlds import HELP, find_world
+from qmap.demonstration.worlds import find_world
+from qmap.named_worlds import NAMES, NamedWorldOptions
 from qmap.run_options import NetworkOptions, of_learning, of_machine, of_run
 from qmap.utils.command_line import option
 from qmap.utils.errors import UserError
@@ -19,14 +20,13 @@ of_policy = partial(option, group="policy and PPO")
 
 
 @dataclass(frozen=True)
-class DemonstrationConfig(NetworkOptions):
+class DemonstrationConfig(NetworkOptions, NamedWorldOptions):
     """What the training can be told; the defaults are those of Salimans and Chen (2018).
 
     Counts of steps are in steps of the environments, all of them together, unless said otherwise.
     """
 
     # What to learn.
-    env: str | None = of_learning(None, f"the world: {HELP}", metavar="ENV")
     demo: str | None = of_learning(
         None, "the demonstration: a file of actions, or a video beside one", metavar="FILE"
     )
@@ -37,7 +37,7 @@ class DemonstrationConfig(NetworkOptions):
     )
     own: float = of_starts(
         0.8,
-        "probability that a copy begins at its own start point, not anywhere in the spread",
+        "probability that a copy begins at its own start point, not anywhere from the start on",
         minimum=0,
         maximum=1,
     )
@@ -48,8 +48,8 @@ class DemonstrationConfig(NetworkOptions):
         above=0,
         maximum=1,
     )
-    rollouts: int = of_starts(10, "newest rollouts from the start that are looked at", minimum=1)
-    back: int = of_starts(4, "steps that the start moves back", minimum=1)
+    rollouts: int = of_starts(20, "newest rollouts from the start that are looked at", minimum=1)
+    back: int = of_starts(4, "steps that the start moves back for each threshold", minimum=1)
     lag: int = of_starts(
         50,
         "a rollout ends when it has less than the demonstration had so many steps earlier",
@@ -81,7 +81,10 @@ class DemonstrationConfig(NetworkOptions):
     entropy: float = of_policy(1e-4, "weight of the entropy", minimum=0)
     value: float = of_policy(0.5, "weight of the squared error of the values", minimum=0)
     clip_norm: float = of_policy(0.5, "norm to which each gradient is clipped", above=0)
-    signs: bool = of_policy(True, "learn from the rewards as they are, not from their signs")
+    signs: bool = of_policy(
+        True,
+        "learn from the rewards as shares of the demonstration's largest, not from their signs",
+    )
     # Run.
     stop_at: int | None = of_run(None, "stop after so many steps", may_differ=True, minimum=1)
     videos: bool = of_run(True, "record no videos", may_differ=True)
@@ -106,7 +109,7 @@ class DemonstrationConfig(NetworkOptions):
         """Refuse what is missing or does not fit together; see `NetworkOptions.check`."""
         super().check()
         if not self.env:
-            raise UserError(f"--env is missing: expected {HELP}")
+            raise UserError(f"--env is missing: expected {NAMES}")
         if not self.demo:
             raise UserError(
                 "--demo is missing: expected a file of actions, which "
@@ -117,4 +120,4 @@ class DemonstrationConfig(NetworkOptions):
                 f"--minibatches {self.minibatches} does not divide --envs {self.envs}: each part "
                 "is of some of the copies"
             )
-        find_world(self.env)
+        find_world(**self.of_named_world)

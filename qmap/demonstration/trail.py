@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from qmap.demonstration.actions_file import Demonstration, Step, checksum
+from qmap.envs.chosen_actions import find_actions
 from qmap.envs.contract import EnvironmentFailure
 from qmap.envs.vector import Envs
 from qmap.experiment import Experiment
@@ -76,6 +77,25 @@ class Trail:
         """Whether a rollout has scored at least as well as the demonstration from there."""
         return score >= self._score(start, len(self)) - TOLERANCE
 
+    def check_gains(self) -> None:
+        """Refuse a demonstration that from some step on gets nothing, or loses more than it gets.
+
+        Raises:
+            UserError: rollouts from there would do as well before they have begun.
+        """
+        left = self.returns[-1] - self.returns[:-1]
+        nothing = np.flatnonzero(left <= TOLERANCE)
+        if not len(nothing):
+            return
+        first, best = int(nothing[0]), int(self.returns.argmax())
+        instead = "expected one that scores"
+        if self.returns[best] > TOLERANCE:
+            instead = f"end it after action {best:,}, where its score is highest"
+        raise UserError(
+            f"the demonstration gets {left[first]:g} from action {first + 1:,} on: there is "
+            f"nothing to do as well; {instead}"
+        )
+
     def check_deficit(self, deficit: float) -> None:
         """Refuse so many points less where the demonstration gets no more from some step on.
 
@@ -126,20 +146,37 @@ def replay(demonstration: Demonstration, world: Experiment, timeout: float) -> T
 
 
 def action_numbers(demonstration: Demonstration, names: tuple[str, ...]) -> list[int]:
-    """Return the number of each action, by names or numbers.
+    """Return the number of each action: by its name, its number, or its buttons in another order.
+
+    Args:
+        demonstration: what is to be played.
+        names: of the world's actions.
 
     Raises:
-        UserError: there is no such action.
+        UserError: there is no such action, or there are several.
     """
-    known = {name: number for number, name in enumerate(names)}
-    known |= {f"{number}": number for number in range(len(names)) if f"{number}" not in known}
+    known: dict[str, int] = {}
     for number, step in enumerate(demonstration.steps, 1):
-        if step.action not in known:
-            raise UserError(
-                f"{demonstration.path} does not replay: action {number:,} is {step.action!r}, "
-                f"expected one of {', '.join(names)}"
-            )
+        if step.action in known:
+            continue
+        found = _numbers(step.action, names)
+        if len(found) != 1:
+            what = f"{demonstration.path} does not replay: action {number:,} is {step.action!r}, "
+            if not found:
+                raise UserError(f"{what}expected one of {', '.join(names)}")
+            same = " or ".join(names[each] for each in found)
+            numbers = " or ".join(map(str, found))
+            raise UserError(f"{what}which is {same}; give its number: {numbers}")
+        known[step.action] = found[0]
     return [known[step.action] for step in demonstration.steps]
+
+
+def _numbers(action: str, names: tuple[str, ...]) -> list[int]:
+    """Return the numbers of the actions that a file may mean."""
+    numbers = [f"{number}" for number in range(len(names))]
+    if action not in names and action in numbers:
+        return [numbers.index(action)]
+    return find_actions(action, names)
 
 
 def check_saves(envs: Envs) -> None:

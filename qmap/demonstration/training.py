@@ -203,6 +203,7 @@ class Training:
             self.trail.screen_shape,
             q_map=False,
             frame_channels=envs.frame_shape[-1],
+            on_grid=self.config.shows_places,
         )
         videos = None
         if self.config.videos:

@@ -1,41 +1,37 @@
-"""The worlds that `--env` names: the project's games, and any other environment."""
+"""The worlds that demonstrations are of."""
 
 from __future__ import annotations
 
 import dataclasses
 from functools import partial
+from typing import Any
 
-from qmap import train_environment, train_mario, train_montezuma
+from qmap import train_environment, train_mario
 from qmap.config import RunOptions, TrainingConfig
-from qmap.envs.games import GAMES
 from qmap.experiment import Experiment
-
-MONTEZUMA = "montezuma"
-HELP = (
-    f"{MONTEZUMA}, {', '.join(f'{game}:LEVEL' for game in GAMES)}, or as of "
-    "qmap.train_environment: package:Name-v0, FILE.py[:NAME] with make(), or retro:GAME"
-)
+from qmap.named_worlds import MONTEZUMA, NamedWorldOptions
 
 
-def find_world(env: str) -> Experiment:
+def find_world(env: str, **options: Any) -> Experiment:
     """Return the world of that name.
 
-    On the Atari, where things flicker, frames are the maximum of a step's last two pictures.
+    On the Atari, where things flicker, the world's own frames are the maximum of a step's last two
+    pictures.
+
+    Args:
+        env: its name.
+        options: of `NamedWorldOptions`, beside the name.
 
     Raises:
-        UserError: there is no such level or file, or its ROM is missing.
+        UserError: there is no such level or file, its ROM is missing, or an option does nothing
+            there or does not fit.
     """
+    named = NamedWorldOptions(env=env, **options)
+    named.refuse_idle()
+    world = named.experiment()
     if env == MONTEZUMA:
-        world = train_montezuma.make_experiment(TrainingConfig())
         return dataclasses.replace(world, make_env=partial(world.make_env, max_of_two=True))
-    game, _, level = env.partition(":")
-    if game in GAMES:
-        config = train_mario.MarioConfig(game=game, level=level or "1.1")
-        config.check()
-        return train_mario.make_experiment(config)
-    config = train_environment.EnvironmentConfig(env=env, qmap=False)
-    config.check()
-    return train_environment.make_experiment(config)
+    return world
 
 
 def env_of(config: RunOptions) -> str | None:

@@ -16,6 +16,7 @@ import stable_retro
 from stable_retro.data import EMU_EXTENSIONS, EMU_INFO, Integrations
 
 from qmap.envs.games import GAMES
+from qmap.utils.command_line import shown
 from qmap.utils.errors import UserError
 from qmap.utils.files import cannot
 
@@ -52,8 +53,13 @@ class Integration:
         return "scripts" in _read_json(self.scenario)
 
     def variables(self) -> set[str]:
-        """Return the names of the variables."""
-        return set(_read_json(self.data).get("info", {}))
+        """Return the names of the variables; `UserError` if the file has no such list."""
+        info = _read_json(self.data).get("info", {})
+        if not isinstance(info, dict):
+            raise UserError(
+                f"{self.data}: info is {shown(info)}, expected the variables by their names"
+            )
+        return set(info)
 
     def start(self, state: str | None) -> bytes | None:
         """Return a saved state of the emulator to begin episodes from, None for power-on.
@@ -62,13 +68,17 @@ class Integration:
             state: its name; None for the one that metadata.json names, if it does.
 
         Raises:
-            UserError: there is no such state, or it is no state.
+            UserError: there is no such state, it is no state, or metadata.json names none.
         """
         if state is None:
             metadata = self.folder / "metadata.json"
             state = _read_json(metadata).get("default_state") if metadata.is_file() else None
             if state is None:
                 return None
+            if not isinstance(state, str):
+                raise UserError(
+                    f"{metadata}: default_state is {shown(state)}, expected the name of a state"
+                )
         path = self.folder / f"{state.removesuffix('.state')}.state"
         if not path.is_file():
             there = ", ".join(sorted(each.stem for each in self.folder.glob("*.state"))) or "none"
@@ -99,7 +109,7 @@ def find_integration(game: str, game_dir: str | Path | None = None) -> Integrati
             )
     roms = [path for ending in EMU_EXTENSIONS if (path := folder / f"rom{ending}").is_file()]
     hashes = folder / "rom.sha"
-    known = hashes.read_text().split() if hashes.is_file() else []
+    known = _read_text(hashes, "a SHA-1").split() if hashes.is_file() else []
     if not roms:
         sha = f" (SHA-1 {' or '.join(known)})" if known else ""
         raise UserError(
@@ -150,11 +160,22 @@ def _ending(game: str) -> str:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise cannot("read", path, error) from None
-    except ValueError:
+        content = json.loads(_read_text(path, "JSON"))
+    except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict):
-        raise UserError(f"{path} is not an integration file of stable-retro: expected JSON")
+        raise _no_integration_file(path, "JSON")
     return content
+
+
+def _read_text(path: Path, expected: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise cannot("read", path, error) from None
+    except UnicodeDecodeError:
+        raise _no_integration_file(path, expected) from None
+
+
+def _no_integration_file(path: Path, expected: str) -> UserError:
+    return UserError(f"{path} is not an integration file of stable-retro: expected {expected}")

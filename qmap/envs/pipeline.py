@@ -11,6 +11,7 @@ import numpy as np
 from qmap.envs.contract import check_screen, checked_screen, name_of
 from qmap.envs.screen import PIXELS_PER_CELL
 from qmap.utils.errors import UserError
+from qmap.world_options import LARGEST_FRAME
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Pipeline:
             uint8 (height, width, 1), or 3 channels with `color`.
 
         Raises:
-            UserError: the screen is too small for the crop.
+            UserError: the screen is too small for the crop, or too large for the factors.
         """
         image = screen if self.color else cv2.cvtColor(screen, cv2.COLOR_RGB2GRAY)
         if self.crop is not None:
@@ -60,7 +61,7 @@ class Pipeline:
         elif self.frame_size is not None:
             size = self.frame_size
         elif self.resize is not None:
-            size = max(int(height * self.resize[0]), 1), max(int(width * self.resize[1]), 1)
+            size = self._resized(height, width)
         if size != (height, width):
             shrinks = size[0] <= height and size[1] <= width
             interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
@@ -68,6 +69,17 @@ class Pipeline:
         if self.edges is not None:
             image = cv2.Canny(np.ascontiguousarray(image), *self.edges)
         return np.array(image).reshape(*size, -1)
+
+    def _resized(self, height: int, width: int) -> tuple[int, int]:
+        """Return the size of a frame by the factors."""
+        size = height * self.resize[0], width * self.resize[1]
+        if max(size) >= LARGEST_FRAME + 1:
+            raise UserError(
+                f"--resize {self.resize[0]:g} {self.resize[1]:g} makes frames of {size[0]:g} x "
+                f"{size[1]:g} pixels from {height} x {width}; expected at most {LARGEST_FRAME} x "
+                f"{LARGEST_FRAME}: give smaller factors"
+            )
+        return max(int(size[0]), 1), max(int(size[1]), 1)
 
     def _cropped(self, image: np.ndarray) -> np.ndarray:
         height, width = image.shape[:2]

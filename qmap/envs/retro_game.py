@@ -117,7 +117,7 @@ class RetroGame(gymnasium.Env[np.ndarray, int]):
         render_mode: "rgb_array" makes `render` return the screen.
 
     Raises:
-        UserError: an action or a state cannot be used, or an emulator is already open:
+        UserError: an action, a state or a file cannot be used, or an emulator is already open:
             stable-retro runs only one in a process.
     """
 
@@ -139,11 +139,8 @@ class RetroGame(gymnasium.Env[np.ndarray, int]):
         try:
             self._core.configure_data(self._data)
             self._core.step()
-            if not self._data.load(str(integration.data), str(integration.scenario)):
-                raise UserError(f"stable-retro cannot read {integration.data} or its scenario.json")
             known = known_game(options.game)
-            for name, place in known.variables.items():
-                self._data.set_variable(name, dict(place))
+            self._load(integration, known.variables)
             self._power_on = self._core.get_state()
             if options.actions is None:
                 buttons = self._own_actions()
@@ -202,6 +199,22 @@ class RetroGame(gymnasium.Env[np.ndarray, int]):
     def close(self) -> None:
         """Free the process's one emulator, so that another environment can be made."""
         self._core = None
+
+    def _load(self, integration: Integration, variables: Mapping[str, Mapping[str, Any]]) -> None:
+        """Let stable-retro read the game's files, and `variables` beside those of data.json."""
+        data, scenario = integration.data, integration.scenario
+        unreadable = f"stable-retro cannot read {data} or its {scenario.name}"
+        try:
+            if not self._data.load(str(data), str(scenario)):
+                raise UserError(unreadable)
+            for name, place in variables.items():
+                self._data.set_variable(name, dict(place))
+            # Not before this are the scenario's variables looked up.
+            self._data.update_ram()
+        except ValueError as error:
+            raise UserError(f"{scenario} asks for a variable that {data} lacks: {error}") from error
+        except RuntimeError as error:
+            raise UserError(f"{unreadable}: {error}") from error
 
     def _begin(self) -> None:
         """Load the start, and run one frame, since the core draws only while it runs."""

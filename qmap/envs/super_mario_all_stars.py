@@ -74,8 +74,7 @@ SUPER_MARIO_ALL_STARS = Game(
         # many frames in the same row (6 at most).
         still_frames=30,
     ),
-    without_rom="Super Mario All-Stars needs its ROM, which cannot be shipped: put yours at {path} "
-    "(or name it with --rom FILE),\n"
-    "then record the starts of its levels: python -m qmap.envs.record_levels\n"
-    "or train on the free game right now: python -m qmap.train_mario --game foxglove",
+    without_rom="Super Mario All-Stars needs its ROM, which cannot be shipped: put yours at "
+    "{path}, or give it as --rom FILE, and record the starts of its levels (python -m "
+    "qmap.envs.record_levels); the free game, foxglove, needs none",
 )

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from qmap.config import GameOptions
 from qmap.envs.diagonal_grid import LARGEST
 from qmap.envs.games import GAMES
-from qmap.run_options import of_exploration, of_learning, of_machine, of_run
+from qmap.named_worlds import MONTEZUMA, OTHERS, NamedWorldOptions
+from qmap.run_options import of_exploration, of_learning, of_run
 from qmap.tabular.rules import BEST_REWARD, Q_LEARNING, RULES
-from qmap.train_environment import EnvironmentConfig
-from qmap.train_mario import MarioConfig
 from qmap.utils.errors import UserError
-from qmap.world_options import WorldOptions
 
-GRID, MONTEZUMA = "grid", "montezuma"
+GRID = "grid"
 
 
 @dataclass(frozen=True)
-class TabularConfig(GameOptions):
+class TabularConfig(GameOptions, NamedWorldOptions):
     """Everything the training can be told."""
 
     # A table learns at every step, from the first one on.
@@ -30,8 +29,7 @@ class TabularConfig(GameOptions):
     # What to learn.
     env: str = of_learning(
         GRID,
-        f"the environment: {GRID}, {MONTEZUMA}, {', '.join(GAMES)}, package:Name-v0, "
-        "FILE.py[:NAME] with make(), or retro:GAME",
+        f"the environment: {GRID}, {MONTEZUMA}, {', '.join(GAMES)}, {OTHERS}",
         metavar="ENV",
     )
     size: int = of_learning(
@@ -76,14 +74,6 @@ class TabularConfig(GameOptions):
         may_differ=True,
         metavar="FILE",
     )
-    # Machine.
-    rom: str | None = of_machine(
-        None,
-        "the ROM, if not in the game's folder",
-        needs=["has_levels"],
-        may_differ=True,
-        metavar="FILE",
-    )
 
     @property
     def bootstraps(self) -> bool:
@@ -96,24 +86,9 @@ class TabularConfig(GameOptions):
         return self.env == GRID
 
     @property
-    def has_levels(self) -> bool:
-        """Whether the world is a game with levels."""
-        return self.env in GAMES
-
-    @property
-    def game(self) -> MarioConfig:
-        """The options of a training on the game with levels."""
-        return MarioConfig(game=self.env, level=self.level, rom=self.rom, qmap=False, **self._seen)
-
-    @property
-    def environment(self) -> EnvironmentConfig:
-        """The options of a training on an environment of one's own."""
-        return EnvironmentConfig(env=self.env, qmap=False, **self._seen)
-
-    @property
-    def _seen(self) -> dict[str, Any]:
-        """How the world is seen and acted in."""
-        return {each.name: getattr(self, each.name) for each in fields(WorldOptions)}
+    def game_and_level(self) -> tuple[str, str] | None:
+        """A game of the project and its level, which has an option of its own here."""
+        return (self.env, self.level) if self.env in GAMES else None
 
     @property
     def agent_name(self) -> str:
@@ -129,9 +104,14 @@ class TabularConfig(GameOptions):
         """Refuse what cannot be trained on; see `RunOptions.check`."""
         super().check()
         self.check_world(needs_grid=False)
-        if self.has_levels:
-            self.game.check()
-        elif not self.on_grid and self.env != MONTEZUMA:
-            self.environment.check()
-        if self.memory is not None and not (folder := Path(self.memory).absolute().parent).is_dir():
-            raise UserError(f"--memory {self.memory}: there is no folder {folder}; make it first")
+        if not self.on_grid:
+            self.experiment()
+        if self.memory is not None:
+            path = Path(self.memory).absolute()
+            # Of a name that is too long, `Path.is_dir` would raise an error.
+            if os.path.isdir(path):
+                raise UserError(f"--memory {self.memory} is a folder, expected a file")
+            if not os.path.isdir(path.parent):
+                raise UserError(
+                    f"--memory {self.memory}: there is no folder {path.parent}; make it first"
+                )

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from qmap.tabular.table import Better, Entries, merged
 from qmap.utils import checkpoint
 from qmap.utils.errors import UserError
+from qmap.utils.files import cannot, check_writable
+from qmap.utils.terminal import say
 
 KIND = "memory"
+# Seconds that others may take to merge before it is said that they are waited for, and after it.
+PATIENCE, LONGEST = 5.0, 600.0
 
 
 def tree_of(entries: Entries, origin: dict[str, Any]) -> dict[str, Any]:
@@ -59,13 +65,43 @@ def save_memory(path: Path, origin: dict[str, Any], entries: Entries, better: Be
         The number of screens in it.
 
     Raises:
-        UserError: it cannot be written, or what is there is of another origin.
+        UserError: it cannot be written, others have been writing for too long, or what is there is
+            of another origin.
     """
-    with FileLock(path.with_name(f".{path.name}.lock")):
+    with _locked(path):
         if path.exists():
             entries = merged(entries, load_memory(path, origin), better)
         checkpoint.save(path, KIND, tree_of(entries, origin))
     return len(entries.keys)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Keep a memory to this process in the block; wait for others that have it.
+
+    Raises:
+        UserError: they have had it for too long, or nothing can be written there.
+    """
+    lock = FileLock(path.with_name(f".{path.name}.lock"))
+    try:
+        try:
+            lock.acquire(timeout=PATIENCE)
+        except Timeout:
+            # Where no file can be made, there is no lock to be had either.
+            check_writable(path)
+            say(f"waiting for another process that merges into {path}")
+            lock.acquire(timeout=LONGEST)
+    except Timeout:
+        raise UserError(
+            f"another process has been merging into {path} for {LONGEST:g} seconds; see whether it "
+            "is stuck"
+        ) from None
+    except OSError as error:
+        raise cannot("write", path, error) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _written(value: Any) -> str:

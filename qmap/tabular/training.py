@@ -13,9 +13,11 @@ from qmap.tabular.config import TabularConfig
 from qmap.tabular.memory import load_memory, save_memory
 from qmap.tabular.rules import make_rule
 from qmap.tabular.table import ENTRY_BYTES, Table
-from qmap.utils import streams
+from qmap.utils import snapshots, streams
 from qmap.utils.errors import UserError
+from qmap.utils.files import check_writable
 from qmap.utils.memory import check_slots
+from qmap.utils.run_folder import RunFolder
 from qmap.utils.terminal import say
 
 FRAMES = ("color", "crop", "resize", "frame_size", "edges")  # options of what is seen of a screen
@@ -31,18 +33,29 @@ def train(config: TabularConfig, experiment: Experiment, program: str) -> int:
         UserError: something that the user gave cannot be used.
     """
     agents: list[TabularAgent] = []
+    folders: list[RunFolder] = []
     # Whole, for a world may change the folder that relative paths start from.
     memory = None if config.memory is None else Path(config.memory).absolute()
+    if memory is not None:
+        check_writable(memory)
 
     def make_agent(config: TabularConfig, experiment: Experiment, envs: Envs) -> TabularAgent:
         agents.append(make_tabular_agent(config, envs, memory))
         return agents[0]
 
-    status = qmap.training.train(config, experiment, program, make_agent)
+    status = qmap.training.train(config, experiment, program, make_agent, folders.append)
     agent = agents[0]
     say(f"table: {len(agent.table):,} screens, {agent.new_screens:,} of them new in this run")
-    if memory is not None:
-        known = save_memory(memory, agent.origin, agent.table.entries(), agent.rule.better)
+    # Without a folder the run was interrupted before it began.
+    for folder in folders if memory is not None else ():
+        try:
+            known = save_memory(memory, agent.origin, agent.table.entries(), agent.rule.better)
+        except UserError as error:
+            checkpoint = folder.path / "tensorflow" / f"step_{agent.step}.ckpt"
+            raise UserError(
+                f"{error}; the table is in {checkpoint}: {folder.resume_command} --memory FILE "
+                "merges it into another file"
+            ) from error
         say(f"memory: {known:,} screens in {config.memory}")
     return status
 
@@ -52,14 +65,23 @@ def make_tabular_agent(
 ) -> TabularAgent:
     """Make the agent that the options describe, with what is in the file `memory`, if it is there.
 
+    A run that goes on from a snapshot has its table from there, of which it was a part: of the file
+    is only seen that it fits.
+
     Raises:
         UserError: this process may not take so much memory, or the memory's file cannot be used.
     """
     generators = {name: streams.generator(config.seed, name) for name in ("acting", "sampling")}
     rule = make_rule(config.rule, config.lr, config.gamma, generators["sampling"])
-    table = Table(config.screens, rule.n_tables, envs.n_actions)
-    screen_bytes = table.stored_bytes + ENTRY_BYTES
+    screen_bytes = Table.screen_bytes(rule.n_tables, envs.n_actions) + ENTRY_BYTES
     check_slots("--screens", config.screens, min(config.screens, config.last_step), screen_bytes)
+    try:
+        table = Table(config.screens, rule.n_tables, envs.n_actions)
+    except (MemoryError, ValueError) as error:  # the latter where no address is as high
+        raise UserError(
+            f"there is not enough memory for a table of {config.screens:,} screens: {error}; give "
+            "fewer --screens"
+        ) from error
     agent = TabularAgent(
         config,
         table,
@@ -69,15 +91,22 @@ def make_tabular_agent(
         generators=generators,
     )
     if memory is not None and memory.exists():
-        try:
-            agent.remember(load_memory(memory, agent.origin))
-        except ValueError as error:
-            raise UserError(f"{memory}: {error}; give more --screens") from error
+        entries = load_memory(memory, agent.origin)
+        if not _has_snapshot(config):
+            try:
+                agent.remember(entries)
+            except ValueError as error:
+                raise UserError(f"{memory}: {error}; give more --screens") from error
     say(
         f"table: {len(table):,} screens; it takes up to {config.screens:,} (--screens), of "
         f"{screen_bytes} bytes each: {config.screens * screen_bytes / 1e6:,.0f} MB"
     )
     return agent
+
+
+def _has_snapshot(config: TabularConfig) -> bool:
+    """Tell whether the run goes on from a snapshot, in which its table is."""
+    return config.resume is not None and bool(snapshots.steps(Path(config.resume) / "snapshots"))
 
 
 def origin_of(config: TabularConfig, envs: Envs) -> dict[str, Any]:

@@ -23,7 +23,7 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         UserError: the file cannot be written (missing folder, no permission, disk full).
     """
     path = Path(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = _part(path)
     try:
         try:
             with open(part, "wb") as file:
@@ -39,6 +39,22 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         raise cannot("write", path, error) from error
 
 
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Refuse a path that `atomic_file` cannot write to, before there is anything to lose.
+
+    What is there is not touched, and nothing new stays.
+
+    Raises:
+        UserError: the file could not be written (missing folder, no permission, too long a name).
+    """
+    part = _part(Path(path))
+    try:
+        part.touch()
+        part.unlink()
+    except OSError as error:
+        raise cannot("write", path, error) from error
+
+
 def write_json(path: str | os.PathLike[str], tree: dict[str, Any]) -> None:
     """Write `tree` as indented JSON, whole or not at all.
 
@@ -47,6 +63,11 @@ def write_json(path: str | os.PathLike[str], tree: dict[str, Any]) -> None:
     """
     with atomic_file(path) as file:
         file.write(json.dumps(tree, indent=2).encode() + b"\n")
+
+
+def _part(path: Path) -> Path:
+    """Return the hidden file beside `path` that takes its place once it is whole."""
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
 
 
 def cannot(verb: str, path: str | os.PathLike[str], error: OSError) -> UserError:
