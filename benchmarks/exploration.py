@@ -46,6 +46,7 @@ AGENTS = {
     "dqn": ["--no-qmap"],
     "q-map+dqn": [],
     "q-map+dqn-tuned": TUNED,
+    "q-map+dqn-give-up": [*TUNED, "--learn-margin", "--give-up"],
     "q-map+dqn-foresight": [*TUNED, "--terminal-share", "0.125"],
     "q-map+dqn-right": [*TUNED, *TO_THE_RIGHT],
 }
