@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks import exploration
 from benchmarks.exploration import AGENTS, WORLDS, Options, can_act, explored, main
+from qmap.parse_config import parse
 from qmap.utils.command_line import typed
 from qmap.utils.errors import UserError
 from qmap.utils.image_file import read_image
@@ -186,8 +187,7 @@ def test_every_agent_in_every_world_is_a_command_that_its_program_takes(
     (command,) = found
     kind = MarioConfig if world != "montezuma" else TrainingConfig
     given = typed(kind, "", command[2:])
-    config = kind(**given)
-    config.check()
+    config = parse(kind, "qmap.train_it", "", command[2:])
     assert config.last_step == options.steps
     assert list(config.remarks(given)) == (
         [] if config.learns else ["with --no-dqn and --no-qmap the agent learns nothing"]
