@@ -1,10 +1,9 @@
-"""Demonstrations: their files, exact replay, start points, and who plays them."""
+"""Demonstrations: their files, exact replay, tapes, and the worlds that they are of."""
 
 from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,8 @@ from corridor import COINS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qmap import record_demonstration
 from qmap.demonstration import actions_file
 from qmap.demonstration.actions_file import Demonstration, Step, Tape, read_actions, write_actions
-from qmap.demonstration.keyboard import Keys, play
-from qmap.demonstration.starts import Starts
 from qmap.demonstration.trail import Trail, action_numbers, replay
 from qmap.demonstration.worlds import find_world
 from qmap.envs.vector import Envs
@@ -210,91 +206,6 @@ def trail_of(rewards: list[int]) -> Trail:
     return Trail(nothing, nothing, nothing, np.array(rewards, float), (), [], (1, 1, 3))
 
 
-def starts_with(**options: Any) -> Starts:
-    defaults = {"spread": 8, "own": 1.0, "threshold": 0.2, "rollouts": 10, "back": 3}
-    return Starts(40, 5, **{**defaults, **options}, generator=np.random.default_rng(0))
-
-
-def test_start_points_are_spread_over_the_steps_that_follow_the_start() -> None:
-    starts = starts_with()
-    starts.start = 20
-    assert [starts.draw(copy) for copy in range(5)] == [20, 20, 20, 24, 28]
-    starts.start = 36
-    assert [starts.draw(copy) for copy in range(5)] == [36, 36, 36, 39, 39]
-
-
-def test_a_copy_begins_at_its_own_start_point_with_a_probability() -> None:
-    starts = starts_with(own=0.8)
-    starts.start = 20
-    drawn = [starts.draw(4) for _ in range(4000)]
-    assert set(drawn) == set(range(20, 40))
-    # Of the fifth that is drawn from all twenty that are left, one in twenty is its own again.
-    assert np.mean(np.array(drawn) == 28) == pytest.approx(0.8 + 0.2 / 20, abs=0.02)
-
-
-def test_the_start_moves_back_when_a_fifth_of_the_newest_rollouts_from_it_succeed() -> None:
-    starts = starts_with()
-    for _ in range(30):
-        starts.end(39, False)
-        starts.end(38, True)
-    starts.end(39, True)
-    assert starts.start == 39
-    for _ in range(9):
-        starts.end(39, False)
-    starts.end(39, False)  # the success is forgotten
-    starts.end(39, True)
-    assert starts.start == 39
-    starts.end(39, True)
-    assert starts.start == 36
-
-
-def test_a_few_rollouts_from_the_start_decide_nothing() -> None:
-    starts = starts_with()
-    for _ in range(9):
-        starts.end(39, True)
-    assert starts.start == 39
-    starts.end(39, False)
-    # Four fifths and a half: four times as far.
-    assert starts.start == 39 - 4 * 3
-    for _ in range(9):
-        starts.end(27, True)  # those from the start before are forgotten
-    starts.end(39, True)
-    assert starts.start == 27
-
-
-@given(st.integers(1, 30), st.integers(0, 30), st.sampled_from((0.1, 0.2, 0.3, 0.7, 1.0)))
-def test_the_start_moves_back_once_for_each_threshold_and_not_before_the_beginning(
-    rollouts: int, successes: int, threshold: float
-) -> None:
-    successes = min(successes, rollouts)
-    starts = starts_with(rollouts=rollouts, threshold=threshold)
-    for number in range(rollouts):
-        starts.end(39, number >= rollouts - successes)
-    moves = sum(successes * 10 >= round(10 * threshold) * rollouts * n for n in range(1, 11))
-    assert starts.start == max(39 - 3 * moves, 0)
-
-
-def test_successes_are_told_by_parts_of_the_demonstration() -> None:
-    starts = starts_with()
-    for start, success in ((39, True), (39, False), (38, True), (0, False)):
-        starts.end(start, success)
-    assert starts.take() == [0.5, 0.0, *[None] * 8, pytest.approx(2 / 3)]
-    assert starts.take() == [None] * 11
-
-
-def test_starts_go_on_from_their_state() -> None:
-    one, other = starts_with(own=0.5), starts_with(own=0.5)
-    one.end(39, True)
-    one.draw(0)
-    other.restore(one.state())
-    for each in (one, other):
-        each.end(39, True)
-    assert (one.start, [one.draw(1) for _ in range(20)]) == (
-        other.start,
-        [other.draw(1) for _ in range(20)],
-    )
-
-
 def test_an_episode_on_tape_can_be_replayed(tmp_path: Path) -> None:
     envs = Envs(find_world(CORRIDOR).make_env, 1, seeds=[0], timeout=60.0)
     envs.recording = True
@@ -330,148 +241,6 @@ def test_an_episode_that_never_ends_fills_no_memory(
     assert len(tape._steps) == len(tape._returns) == 3
     tape.end(Episode(1, length=5), "episode")
     assert not list(tmp_path.iterdir())
-
-
-def test_keys_are_told_from_the_names_of_actions() -> None:
-    keys = Keys(("JUMP+LEFT", "JUMP", "JUMP+RIGHT", "LEFT", "NOOP", "RIGHT"))
-    assert keys.key_of == {"JUMP": "space", "LEFT": "left", "RIGHT": "right"}
-    held = [set(), {"left"}, {"left", "space"}, {"space"}, {"space", "right", "q"}, {"q"}]
-    assert [keys.action(each) for each in held] == [4, 3, 0, 1, 2, 4]
-    keys = Keys(("LEFTFIRE", "UP", "RIGHTFIRE", "LEFT", "NOOP", "RIGHT", "DOWN"))
-    assert [keys.action(each) for each in ({"left", "space"}, {"space"}, {"down"})] == [0, 4, 6]
-    keys = Keys(("0", "1", "A+B"))
-    assert keys.idle is None
-    assert [keys.action(each) for each in ({"1"}, {"a", "b"}, {"left"})] == [1, 2, None]
-
-
-class Player:
-    """A window whose keys are a script: what goes down, and is held, at each picture."""
-
-    def __init__(self, script: list[set[str]]) -> None:
-        self.script: Iterator[set[str]] = iter(script)
-        self.held: set[str] = set()
-        self.closed = False
-        self.pictures: list[np.ndarray] = []
-
-    def show(self, picture: np.ndarray) -> None:
-        self.pictures.append(picture)
-        self.held = next(self.script)
-
-    def take_pressed(self) -> list[str]:
-        return sorted(self.held)
-
-    def close(self) -> None:
-        self.closed = True
-
-
-def played(script: list[set[str]]) -> tuple[list[Step], Player]:
-    envs = Envs(find_world(CORRIDOR).make_env, 1, seeds=[0], timeout=60.0)
-    player = Player(script)
-    try:
-        return play(envs, player, 0.0, sleep=lambda seconds: None), player
-    finally:
-        envs.close()
-
-
-def test_what_was_played_with_the_keyboard_is_recorded() -> None:
-    steps, player = played([{"right"}, {"right"}, set(), {"right"}, {"return"}])
-    assert [step.action for step in steps] == ["RIGHT", "RIGHT", "NOOP", "RIGHT"]
-    assert [step.reward for step in steps] == [0, 0, 0, 2]
-    assert len(player.pictures) == 5
-
-
-def test_going_back_takes_steps_back_and_ends_the_end() -> None:
-    script = [*[{"right"}] * 2, *[set()] * 13, {"left"}, {"left"}, {"left"}]
-    # The pit is reached with the third step to the left; one picture more waits there.
-    steps, _ = played([*script, {"right"}, {"backspace"}, {"right"}, {"right"}, {"return"}])
-    assert [step.action for step in steps] == ["RIGHT", "RIGHT", "NOOP", "RIGHT", "RIGHT"]
-    assert [step.reward for step in steps] == [0, 0, 0, 2, 0]
-
-
-@pytest.mark.parametrize(
-    ("script", "message"),
-    [([{"return"}], "nothing was played"), ([{"right"}, {"escape"}], "nothing was saved")],
-)
-def test_nothing_is_recorded_of_nothing(script: list[set[str]], message: str) -> None:
-    with pytest.raises(UserError, match=message):
-        played(script)
-
-
-def test_a_recorded_demonstration_is_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    window = Player([*[{"right"}] * 10, {"return"}])
-    monkeypatch.setattr(record_demonstration, "LiveWindow", lambda *args, **kwargs: window)
-    output = tmp_path / "played.actions"
-    flags = ["--env", CORRIDOR, "--output", str(output), "--pace", "1000"]
-    record_demonstration.main(flags)
-    assert "10 actions, score 6" in capsys.readouterr().out
-    read = read_actions(output)
-    assert read.world == "corridor"
-    assert all(step.reward is not None and step.screen for step in read.steps)
-    with pytest.raises(UserError, match="exists already"):
-        record_demonstration.main(flags)
-    again = tmp_path / "again.actions"
-    flags = ["--env", CORRIDOR, "--demo", str(output), "--output", str(again)]
-    record_demonstration.main(flags)
-    assert again.read_text() == output.read_text()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["again.actions", "played.actions"]
-
-
-@pytest.mark.parametrize(
-    ("env", "said"),
-    [(":forgetful", "does not go on exactly from a saved state"), ("", "gets no reward in its 2")],
-)
-def test_what_was_played_and_does_not_replay_is_kept(
-    env: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    keys = [{"right"}, {"left"}] if not env else 3 * [{"right"}] + 4 * [{"left"}, {"right"}]
-    monkeypatch.setattr(
-        record_demonstration, "LiveWindow", lambda *args, **kwargs: Player([*keys, {"return"}])
-    )
-    flags = ["--env", CORRIDOR + env, "--output", str(tmp_path / "my.actions"), "--pace", "1000"]
-    for name in ("my_as_played.actions", "my_as_played_2.actions"):
-        with pytest.raises(UserError, match=f"{said}.*; what was played is in .*/{name}") as error:
-            record_demonstration.main(flags)
-        assert "\n" not in str(error.value)
-        read = read_actions(tmp_path / name)
-        assert [{step.action.lower()} for step in read.steps] == keys
-    assert not (tmp_path / "my.actions").exists()
-
-
-@pytest.mark.parametrize(
-    ("output", "said"),
-    [
-        ("nowhere/my.actions", "cannot write .*nowhere/my.actions: No such file or directory"),
-        ("/proc/my.actions", "cannot write /proc/my.actions"),
-        (f"{300 * 'x'}.actions", "cannot write .*: File name too long"),
-        ("my.txt", "expected a name that ends in .actions"),
-    ],
-)
-def test_where_nothing_can_be_written_nothing_is_played(
-    output: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(record_demonstration, "LiveWindow", None)
-    with pytest.raises(UserError, match=said):
-        record_demonstration.main(["--env", CORRIDOR, "--output", str(tmp_path / output)])
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_demonstration_is_recorded_with_the_options_of_its_world(tmp_path: Path) -> None:
-    typed, output = tmp_path / "typed.actions", tmp_path / "recorded.actions"
-    flags = ["--env", "retro:FoxgloveRun-Snes", "--state", "foxglove_level_1_2"]
-    flags += ["--actions", "NOOP;RIGHT+JUMP;RIGHT", "--frame-size", "20", "30"]
-    typed.write_text("JUMP+RIGHT*30\n")
-    record_demonstration.main([*flags, "--demo", str(typed), "--output", str(output)])
-    read = read_actions(output)
-    assert read.world == "FoxgloveRun-Snes_foxglove_level_1_2"
-    assert {step.action for step in read.steps} == {"RIGHT+JUMP"}
-    trail = replay(
-        read, find_world(flags[1], state=flags[3], actions="RIGHT+JUMP", frame_size=[10, 12]), 60.0
-    )
-    assert trail.frames.shape[1:] == (10, 12, 1)
-    with pytest.raises(UserError, match="is a demonstration of FoxgloveRun-Snes_foxglove_level_1"):
-        replay(read, find_world(flags[1], state="foxglove_level_1_1"), 60.0)
 
 
 @pytest.mark.parametrize(

@@ -382,3 +382,9 @@ def test_a_world_that_is_not_there_is_refused_in_one_line(flags: str, said: str)
         parse(TabularConfig, "qmap.train_tabular", "A program.", flags.split())
     assert said in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_the_level_of_a_game_has_an_option_of_its_own(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"expected --env foxglove --level 1\.2"):
+        train(tmp_path, "--env", "foxglove:1.2")
+    assert not list(tmp_path.iterdir())

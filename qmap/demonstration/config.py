@@ -21,9 +21,10 @@ of_policy = partial(option, group="policy and PPO")
 
 @dataclass(frozen=True)
 class DemonstrationConfig(NetworkOptions, NamedWorldOptions):
-    """What the training can be told; the defaults are those of Salimans and Chen (2018).
+    """What the training can be told; the defaults follow Salimans and Chen (2018).
 
-    Counts of steps are in steps of the environments, all of them together, unless said otherwise.
+    Where they do not, docs/demonstration.md says so. Counts of steps are in steps of the
+    environments, all of them together, unless said otherwise.
     """
 
     # What to learn.

@@ -156,7 +156,6 @@ class Rollouts:
         self._coords[:] = state["coords"]
         if "watching" in state:  # not in snapshots of earlier versions
             self.watching.restore(state["watching"])
-        self._remembered.clear()
         self._begin(np.flatnonzero(begun).tolist())
 
     def _step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

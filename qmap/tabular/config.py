@@ -104,6 +104,9 @@ class TabularConfig(GameOptions, NamedWorldOptions):
         """Refuse what cannot be trained on; see `RunOptions.check`."""
         super().check()
         self.check_world(needs_grid=False)
+        game, _, level = self.env.partition(":")
+        if game in GAMES and level:
+            raise UserError(f"--env {self.env}: expected --env {game} --level {level}")
         if not self.on_grid:
             self.experiment()
         if self.memory is not None:

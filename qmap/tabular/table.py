@@ -65,15 +65,11 @@ class Table:
     def __len__(self) -> int:
         return len(self._rows)
 
-    @staticmethod
-    def screen_bytes(n_tables: int, n_actions: int) -> int:
-        """Return the bytes of a screen in a file; in memory it is `ENTRY_BYTES` more."""
-        return 8 + n_actions * (8 * n_tables + 4)
-
     @property
     def stored_bytes(self) -> int:
-        """The same of this table."""
-        return self.screen_bytes(*self.values.shape[1:])
+        """Bytes that a screen takes in a file; in memory it is `ENTRY_BYTES` more."""
+        arrays = (self._keys, self.values, self.visits)
+        return sum(array[:1].nbytes for array in arrays)
 
     def row(self, key: int) -> int:
         """Return the row of a screen, a new one if it has none; `ABSENT` if the table is full."""

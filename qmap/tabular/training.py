@@ -47,10 +47,11 @@ def train(config: TabularConfig, experiment: Experiment, program: str) -> int:
     agent = agents[0]
     say(f"table: {len(agent.table):,} screens, {agent.new_screens:,} of them new in this run")
     # Without a folder the run was interrupted before it began.
-    for folder in folders if memory is not None else ():
+    if memory is not None and folders:
         try:
             known = save_memory(memory, agent.origin, agent.table.entries(), agent.rule.better)
         except UserError as error:
+            (folder,) = folders
             checkpoint = folder.path / "tensorflow" / f"step_{agent.step}.ckpt"
             raise UserError(
                 f"{error}; the table is in {checkpoint}: {folder.resume_command} --memory FILE "
@@ -73,7 +74,7 @@ def make_tabular_agent(
     """
     generators = {name: streams.generator(config.seed, name) for name in ("acting", "sampling")}
     rule = make_rule(config.rule, config.lr, config.gamma, generators["sampling"])
-    screen_bytes = Table.screen_bytes(rule.n_tables, envs.n_actions) + ENTRY_BYTES
+    screen_bytes = Table(1, rule.n_tables, envs.n_actions).stored_bytes + ENTRY_BYTES
     check_slots("--screens", config.screens, min(config.screens, config.last_step), screen_bytes)
     try:
         table = Table(config.screens, rule.n_tables, envs.n_actions)
