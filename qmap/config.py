@@ -240,6 +240,13 @@ class TrainingConfig(GameOptions, QMapOptions):
         minimum=0,
         maximum=1,
     )
+    terminal_steps: int = of_q_map(
+        1,
+        "that share is drawn from the last N steps before such an end, so that it is foreseen "
+        "sooner",
+        needs=["qmap", "terminal_share"],
+        minimum=1,
+    )
     qmap_lr: float = of_q_map(3e-4, "learning rate of the Q-map", needs=["qmap"], above=0)
     qmap_gamma: float = of_q_map(
         0.9, "discount factor of the distances", needs=["qmap"], above=0, below=1

@@ -93,6 +93,17 @@ def test_a_share_of_the_batches_of_the_q_map_is_steps_that_ended_an_episode() ->
         assert np.mean(seen) < 2
 
 
+def test_the_last_steps_before_an_end_may_stand_for_it() -> None:
+    q_map = FakeLearner("q_map")
+    agent = agent_with(q_map, terminal_share=1.0, terminal_steps=4)
+    frames, coords = np.zeros((1, *FRAME_SHAPE), np.uint8), np.zeros((1, 3), int)
+    agent.start(np.arange(1), frames, coords)
+    for step in range(150):
+        agent.observe(np.zeros(1, int), np.zeros(1), np.array([step == 40]), frames, coords)
+        agent.train()
+    assert np.mean(q_map.ends_seen) == pytest.approx(8 / 4, abs=0.2)
+
+
 def test_steps_that_end_no_episode_fill_the_batches_until_one_ends() -> None:
     q_map = FakeLearner("q_map")
     agent = agent_with(q_map, terminal_share=1.0)

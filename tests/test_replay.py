@@ -146,8 +146,13 @@ class Play:
         for priorities in self.sets.values():
             sampleable = np.flatnonzero(priorities.tree[np.arange(self.replay.capacity)])
             assert sampleable.tolist() == sorted(expected)
-        ends = [slot for slot, (episode, step) in expected.items() if episode.terminals[step]]
-        assert self.replay.ends().tolist() == sorted(ends)
+        for steps in (1, 2, 5):
+            ends = [
+                slot
+                for slot, (episode, step) in expected.items()
+                if any(episode.terminals[step : step + steps])
+            ]
+            assert sorted(self.replay.ends(steps).tolist()) == sorted(ends)
         slots = np.array(sorted(expected), np.int64)
         for n_steps in range(1, 5):
             batch = self.replay.transitions(slots, n_steps)

@@ -241,8 +241,10 @@ class Agent:
         generator, settings = self.generators["sampling"], self.settings
         slots = self.replay.priorities[learner.name].sample(generator, settings.batch)
         count = settings.ends_in_a_batch
-        if learner is self.q_map and count and len(ends := self.replay.ends()):
-            slots[:count] = generator.choice(ends, count)
+        if learner is self.q_map and count:
+            ends = self.replay.ends(settings.terminal_steps)
+            if len(ends):
+                slots[:count] = generator.choice(ends, count)
         return slots
 
     def measured(self, name: str) -> float | None:

@@ -176,11 +176,17 @@ class Replay:
         """Slots of the frame that each environment shows now, (n_envs,)."""
         return self._starts + (self._appended - 1) % self.ring
 
-    def ends(self) -> np.ndarray:
-        """Slots of the transitions that ended an episode for good and may be drawn, (k,)."""
-        slots = np.flatnonzero(self._terminals & self._continues)
-        steps_ago = (self.newest()[slots // self.ring] - slots) % self.ring
-        return slots[steps_ago < self.ring - self.history]
+    def ends(self, steps: int = 1) -> np.ndarray:
+        """Slots of the last transitions of episodes that ended for good, (k,).
+
+        Args:
+            steps: how many of each episode, at most; only those that may be drawn.
+        """
+        last = np.flatnonzero(self._terminals & self._continues)[:, None]
+        before = np.arange(steps)
+        steps_ago = (self.newest()[last // self.ring] - last) % self.ring + before
+        there = (before <= self._ages[last]) & (steps_ago < self.ring - self.history)
+        return self._moved(last, -before)[there]
 
     def rooms(self, slots: np.ndarray) -> np.ndarray:
         """Rooms in which the frames of `slots` were seen, int32 of the same shape."""
