@@ -185,6 +185,11 @@ class TrainingConfig(GameOptions, QMapOptions):
         minimum=0,
         maximum=100,
     )
+    return_first: bool = of_exploration(
+        False,
+        "the goals of an episode first lead to a column in which few steps were spent",
+        needs=["qmap", "goal_rarity"],
+    )
     give_up: bool = of_exploration(
         False,
         "drop a goal for another as soon as it is believed farther away than its time allows",

@@ -92,6 +92,7 @@ def make_agent(
             means=means,
             margin=config.goal_margin,
             gives_up=config.give_up,
+            returns=config.return_first,
             counts=goal_counts,
             repeat=config.fewest_and_most_repeats,
         )

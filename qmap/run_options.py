@@ -40,6 +40,7 @@ WITHOUT = {
     "on_grid": "an --env other than grid",
     "has_levels": "an --env that has no levels",
     "goal_margin": "--goal-margin 0",
+    "goal_rarity": "--goal-rarity 0",
     "terminal_share": "--terminal-share 0",
     "has_folder": "an --env that is neither retro:GAME nor a game with levels",
 }

@@ -48,6 +48,20 @@ class GoalCounts:
             shape: its (rows, cols).
             cells: among which is drawn; at least one.
         """
-        logits = -self.power * np.log1p(self.visits.on_screen(room, window, shape).ravel()[cells])
+        return self._shares(self.visits.on_screen(room, window, shape).ravel()[cells])
+
+    def draw_column(self, room: int, generator: np.random.Generator) -> int | None:
+        """Draw a column of a room by the steps that its cells had together; None if it had none."""
+        rows = self.visits.rows()
+        rows = rows[rows[:, 0] == room]
+        columns, which = np.unique(rows[:, 2], return_inverse=True)
+        if len(columns) == 0:
+            return None
+        steps = np.bincount(which, weights=rows[:, 3])
+        return int(generator.choice(columns, p=self._shares(steps)))
+
+    def _shares(self, steps: np.ndarray) -> np.ndarray:
+        """Probabilities, (n,), of what has had so many steps each."""
+        logits = -self.power * np.log1p(steps)
         weights = np.exp(logits - logits.max())  # at any power not all of them are 0
         return weights / weights.sum()

@@ -38,6 +38,8 @@ class GoalPolicy:
         gives_up: whether a goal that is believed farther away than its timer allows is dropped for
             another at once; as published it is gone for until the timer is over.
         counts: goals are drawn with its probabilities; None draws them evenly, as published.
+        returns: whether the goals of an episode lead to a column where few steps were spent first,
+            drawn with `counts`, as in "first return, then explore" (Ecoffet et al. 2021).
         repeat: fewest and most steps for which a random action is kept, drawn evenly (Dabney et
             al. 2021, *Temporally-Extended epsilon-Greedy Exploration*); one as published.
         generator: source of random numbers.
@@ -68,6 +70,7 @@ class GoalPolicy:
         margin: int = 0,
         gives_up: bool = False,
         counts: GoalCounts | None = None,
+        returns: bool = False,
         repeat: tuple[int, int] = (1, 1),
     ) -> None:
         self.coords_shape = coords_shape
@@ -80,12 +83,15 @@ class GoalPolicy:
         self.margin = margin
         self.gives_up = gives_up
         self.counts = counts
+        self.returns = returns
         self.repeat = repeat
         self.generator = generator
         self.means = means
         self.kind = Kind.RANDOM
         self._random = False
         self._kept, self._kept_steps = 0, 0
+        self._departing = True
+        self._destination: tuple[int, int] | None = None
         self._choosing = False
         self._row = self._col = self._window = self._room = 0
         self.drop_goal()
@@ -129,6 +135,7 @@ class GoalPolicy:
         """
         self.end_goal(coords, in_vain=terminal)
         self._kept_steps = 0
+        self._departing, self._destination = True, None
 
     def plan(
         self,
@@ -223,6 +230,8 @@ class GoalPolicy:
             agreeing = candidates & (q_frames.argmax(axis=-1) == greedy_action)
             if agreeing.any():
                 candidates = agreeing
+        if self.returns and candidates.any():
+            candidates = self._on_the_way(candidates)
         cells = np.flatnonzero(candidates)
         if len(cells) == 0:
             return
@@ -236,6 +245,25 @@ class GoalPolicy:
         self.timer = self._timer_of(self.expected)
         self.candidates = candidates
         self.candidates_window = self._window
+
+    def _on_the_way(self, candidates: np.ndarray) -> np.ndarray:
+        """Keep the quarter nearest to the column to return to, until that is a quarter screen away.
+
+        It is drawn with the first goal of an episode, and forgotten in another room.
+        """
+        if self._departing:
+            column = self.counts.draw_column(self._room, self.generator)
+            self._departing = False
+            self._destination = None if column is None else (self._room, column)
+        if self._destination is None:
+            return candidates
+        room, column = self._destination
+        if room != self._room or abs(column - self._col) < self.coords_shape[1] / 4:
+            self._destination = None
+            return candidates
+        away = np.abs(self._window + np.arange(self.coords_shape[1]) - column)
+        away = np.broadcast_to(away, candidates.shape)
+        return candidates & (away <= np.quantile(away[candidates], 0.25))
 
     def _steps(self, nearness: float) -> float:
         """Return the believed number of steps to a cell whose largest Q-value that is."""
@@ -277,6 +305,8 @@ class GoalPolicy:
             "candidates": self.candidates,
             "candidates_window": self.candidates_window,
             "kept": [self._kept, self._kept_steps],
+            "departing": self._departing,
+            "destination": None if self._destination is None else list(self._destination),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -287,4 +317,7 @@ class GoalPolicy:
         self.goal_room = state.get("goal_room", 0)  # not in snapshots of earlier versions
         self.candidates = state["candidates"]
         self.candidates_window = state["candidates_window"]
-        self._kept, self._kept_steps = state.get("kept", (0, 0))  # nor this
+        self._kept, self._kept_steps = state.get("kept", (0, 0))  # nor these
+        self._departing = state.get("departing", True)
+        destination = state.get("destination")
+        self._destination = None if destination is None else tuple(destination)

@@ -82,6 +82,7 @@ class TrainingPolicy:
             means=Means(),
             margin=config.goal_margin,
             gives_up=config.give_up,
+            returns=config.return_first,
             counts=self._counts,
             repeat=config.fewest_and_most_repeats,
         )
