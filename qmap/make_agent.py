@@ -80,22 +80,7 @@ def make_agent(
     acting, means = streams.generator(config.seed, "acting"), Means()
     goal_counts = GoalCounts(config.goal_rarity) if config.qmap and config.goal_rarity else None
     policies = baselines or [
-        GoalPolicy(
-            coords_shape,
-            n_actions,
-            gamma=config.qmap_gamma,
-            min_steps=config.min_goal,
-            max_steps=config.max_goal,
-            greedy_bias=config.greedy_bias,
-            timer_bonus=config.timer_bonus,
-            generator=acting,
-            means=means,
-            margin=config.goal_margin,
-            gives_up=config.give_up,
-            returns=config.return_first,
-            counts=goal_counts,
-            repeat=config.fewest_and_most_repeats,
-        )
+        make_goal_policy(config, coords_shape, n_actions, acting, means, goal_counts)
         for _ in range(config.envs)
     ]
     return Agent(
@@ -108,6 +93,33 @@ def make_agent(
         sampling=streams.generator(config.seed, "sampling"),
         means=means,
         goal_counts=goal_counts,
+    )
+
+
+def make_goal_policy(
+    config: TrainingConfig,
+    coords_shape: tuple[int, int],
+    n_actions: int,
+    generator: np.random.Generator,
+    means: Means,
+    counts: GoalCounts | None,
+) -> GoalPolicy:
+    """Make what chooses the goals of an environment; see `GoalPolicy`."""
+    return GoalPolicy(
+        coords_shape,
+        n_actions,
+        gamma=config.qmap_gamma,
+        min_steps=config.min_goal,
+        max_steps=config.max_goal,
+        greedy_bias=config.greedy_bias,
+        timer_bonus=config.timer_bonus,
+        generator=generator,
+        means=means,
+        margin=config.goal_margin,
+        gives_up=config.give_up,
+        counts=counts,
+        returns=config.return_first,
+        repeat=config.fewest_and_most_repeats,
     )
 
 

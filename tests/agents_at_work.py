@@ -8,12 +8,11 @@ import numpy as np
 
 from qmap.agents.agent import Agent
 from qmap.agents.goal_counts import GoalCounts
-from qmap.agents.goal_policy import GoalPolicy
 from qmap.agents.learner import Update
 from qmap.agents.means import Means
 from qmap.agents.replay import Transitions
 from qmap.config import TrainingConfig
-from qmap.make_agent import make_replay
+from qmap.make_agent import make_goal_policy, make_replay
 
 FRAME_SHAPE, COORDS_SHAPE, N_ACTIONS = (8, 8, 1), (4, 4), 3
 OBSERVATION_SHAPE = (8, 8, 3)
@@ -114,18 +113,7 @@ def agent_with(
     acting, means = np.random.default_rng(seed), Means()
     goal_counts = GoalCounts(config.goal_rarity) if config.goal_rarity else None
     policies = [
-        GoalPolicy(
-            COORDS_SHAPE,
-            N_ACTIONS,
-            gamma=0.9,
-            min_steps=config.min_goal,
-            max_steps=config.max_goal,
-            greedy_bias=config.greedy_bias,
-            timer_bonus=config.timer_bonus,
-            generator=acting,
-            means=means,
-            counts=goal_counts,
-        )
+        make_goal_policy(config, COORDS_SHAPE, N_ACTIONS, acting, means, goal_counts)
         for _ in range(n_envs)
     ]
     agent = Agent(

@@ -8,12 +8,12 @@ import numpy as np
 
 from qmap.agents.exploration_balance import ExplorationBalance
 from qmap.agents.goal_counts import GoalCounts
-from qmap.agents.goal_policy import GoalPolicy
 from qmap.agents.means import Means
 from qmap.agents.schedules import linear, planned_exploration
 from qmap.config import TrainingConfig
 from qmap.evaluate.player import Player
 from qmap.evaluate.trained import Origin, Trained
+from qmap.make_agent import make_goal_policy
 
 NOTHING, GOALS, TASK, POLICY = "nothing", "goals", "task", "policy"
 DRIVERS = (NOTHING, GOALS, TASK, POLICY)
@@ -70,21 +70,8 @@ class TrainingPolicy:
             self._random = linear(step, config.steps, config.first_random, config.last_random)
         self._balance = ExplorationBalance()
         self._counts = GoalCounts(config.goal_rarity) if config.goal_rarity else None
-        self.policy = GoalPolicy(
-            coords_shape,
-            n_actions,
-            gamma=trained.gamma,
-            min_steps=config.min_goal,
-            max_steps=config.max_goal,
-            greedy_bias=config.greedy_bias,
-            timer_bonus=config.timer_bonus,
-            generator=generator,
-            means=Means(),
-            margin=config.goal_margin,
-            gives_up=config.give_up,
-            returns=config.return_first,
-            counts=self._counts,
-            repeat=config.fewest_and_most_repeats,
+        self.policy = make_goal_policy(
+            config, coords_shape, n_actions, generator, Means(), self._counts
         )
 
     def act(self, player: Player, q_frames: np.ndarray | None, greedy: int | None) -> Choice:
