@@ -181,6 +181,19 @@ def test_a_legend_stays_within_the_figure(tmp_path: Path, agents: list[str]) -> 
     assert legend.x1 <= figure.bbox.x1
 
 
+def test_a_long_legend_takes_nothing_from_the_panels(tmp_path: Path) -> None:
+    heights = []
+    for count in (1, 6, 24):
+        for agent in range(count):
+            make_log(tmp_path, f"grid{count}/agent-{agent}/seed-0", f"{SCORE}\n100,1,1,10\n")
+        logs, _ = read_logs(tmp_path)
+        runs = logs[f"grid{count}"]["score"]
+        figure = plot.draw_figure("grid", "score", runs, options(averaged=True))
+        figure.draw_without_rendering()
+        heights.append(figure.axes[0].get_window_extent().height)
+    assert min(heights) > 0.9 * heights[0]
+
+
 def test_logarithmic_axes_are_labelled_with_plain_numbers(tmp_path: Path) -> None:
     make_log(tmp_path, "e/a/r", "steps,x\n1,0.002\n50,0\n90,5\n")
     logs, _ = read_logs(tmp_path)

@@ -36,6 +36,7 @@ from qmap.utils.run_logs import Agents, read_logs
 
 MOST_IN_A_COLUMN = 4  # panels
 LEGEND_CHARACTERS = 85  # that fit beside each other below one column of panels
+LEGEND_LINE = 0.2  # inches
 MOST_SEEDS = 12  # that a legend names one by one
 STYLE = {
     "font.size": 9,
@@ -206,6 +207,10 @@ def draw_figure(
         fitting = LEGEND_CHARACTERS * across // (longest + 6)
         beside = min(len(handles), 3 * across, max(1, fitting))
         figure.legend(handles=handles, loc="outside lower center", ncols=beside, frameon=False)
+        # What a long legend takes is not taken from the panels.
+        lines = [handle.get_label().count("\n") + 1 for handle in handles]
+        tallest = max(sum(column) for column in np.array_split(lines, beside))
+        figure.set_figheight(figure.get_figheight() + LEGEND_LINE * max(0, tallest - 2))
     return figure
 
 
