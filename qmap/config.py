@@ -247,10 +247,10 @@ class TrainingConfig(GameOptions, QMapOptions):
     )
     terminal_steps: int = of_q_map(
         1,
-        "that share is drawn from the last N steps before such an end, so that it is foreseen "
-        "sooner",
+        "that share is drawn from the last N steps before such an end",
         needs=["qmap", "terminal_share"],
         minimum=1,
+        maximum=100,
     )
     qmap_lr: float = of_q_map(3e-4, "learning rate of the Q-map", needs=["qmap"], above=0)
     qmap_gamma: float = of_q_map(

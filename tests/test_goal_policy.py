@@ -500,6 +500,12 @@ def test_who_comes_to_another_room_has_nowhere_to_return_to() -> None:
     assert policy.candidates.all()
 
 
+def test_without_counts_there_is_nowhere_to_return_to() -> None:
+    policy = policy_with(returns=True)
+    step(policy, ANYWHERE, coords=(0, 20, 18))
+    assert policy.candidates.all()
+
+
 def test_a_restored_policy_returns_to_the_same_column() -> None:
     for steps in (0, 1):
         one = policy_with(counts=rare_at(0), returns=True)

@@ -39,7 +39,8 @@ class GoalPolicy:
             another at once; as published it is gone for until the timer is over.
         counts: goals are drawn with its probabilities; None draws them evenly, as published.
         returns: whether the goals of an episode lead to a column where few steps were spent first,
-            drawn with `counts`, as in "first return, then explore" (Ecoffet et al. 2021).
+            drawn with `counts`, as in "first return, then explore" (Ecoffet et al. 2021); nothing
+            without them.
         repeat: fewest and most steps for which a random action is kept, drawn evenly (Dabney et
             al. 2021, *Temporally-Extended epsilon-Greedy Exploration*); one as published.
         generator: source of random numbers.
@@ -83,7 +84,7 @@ class GoalPolicy:
         self.margin = margin
         self.gives_up = gives_up
         self.counts = counts
-        self.returns = returns
+        self.returns = returns and counts is not None
         self.repeat = repeat
         self.generator = generator
         self.means = means
