@@ -1,152 +1,19 @@
-"""The goal policy on hand-made Q-frames."""
+"""What the goal policy does with its goals, on hand-made Q-frames."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from goal_policies import COLS, N_ACTIONS, ROWS, frames, policy_with, step
+from hypothesis import given
 from hypothesis import strategies as st
 
 from qmap.agents.exploration_balance import ExplorationBalance
 from qmap.agents.goal_counts import GoalCounts
-from qmap.agents.goal_policy import GoalPolicy, begins
-from qmap.agents.means import Means
+from qmap.agents.goal_policy import GoalPolicy
 from qmap.agents.policy import Goal, Kind, Needs
-
-ROWS, COLS, N_ACTIONS = 4, 6, 3
-GAMMA = 0.9
-
-
-def policy_with(seed: int = 0, **changes: Any) -> GoalPolicy:
-    """A policy whose goals are 3 to 5 steps away."""
-    arguments = {
-        "gamma": GAMMA,
-        "min_steps": 3,
-        "max_steps": 5,
-        "greedy_bias": 0.0,
-        "timer_bonus": 0.5,
-    }
-    luck = {"generator": np.random.default_rng(seed), "means": Means()}
-    return GoalPolicy((ROWS, COLS), N_ACTIONS, **{**arguments, **changes}, **luck)
-
-
-def frames(steps: dict[tuple[int, int, int], int]) -> np.ndarray:
-    """Q-frames in which (row, col, action) is so many steps away, everything else very far."""
-    q_frames = np.full((ROWS, COLS, N_ACTIONS), 1e-3, np.float32)
-    for place, distance in steps.items():
-        q_frames[place] = GAMMA ** (distance - 1)
-    return q_frames
-
-
-def plan(
-    policy: GoalPolicy, *, coords: tuple[int, int, int] = (0, 0, 0), **changes: float
-) -> Needs:
-    """Plan a step that is for a goal unless told otherwise."""
-    arguments = {"random_proba": 0.0, "goal_proba": 1.0, "use_q_map": True, "use_dqn": False}
-    return policy.plan(np.array(coords), **{**arguments, **changes})
-
-
-def step(
-    policy: GoalPolicy,
-    q_frames: np.ndarray,
-    *,
-    coords: tuple[int, int, int] = (0, 0, 0),
-    greedy: int | None = None,
-    random_proba: float = 0.0,
-    goal_proba: float = 1.0,
-    use_q_map: bool = True,
-    room: int = 0,
-) -> int:
-    """Plan and act, giving the policy what it asks for and nothing else."""
-    needs = plan(
-        policy,
-        coords=coords,
-        random_proba=random_proba,
-        goal_proba=goal_proba,
-        use_q_map=use_q_map,
-        use_dqn=greedy is not None,
-        room=room,
-    )
-    return policy.act(q_frames if needs.q_frames else None, greedy if needs.greedy_action else None)
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.integers(1, 10), st.integers(0, 10), st.integers(0, 9))
-def test_a_goal_is_as_far_away_as_asked_for(
-    seed: int, min_steps: int, more: int, window: int
-) -> None:
-    policy = policy_with(seed, min_steps=min_steps, max_steps=min_steps + more)
-    distances = np.random.default_rng(seed).uniform(0.5, 22.0, (ROWS, COLS, N_ACTIONS))
-    q_frames = (GAMMA ** (distances - 1)).astype(np.float32)
-    action = step(policy, q_frames, coords=(0, window, window))
-    nearest = distances.min(axis=-1)
-    allowed = (nearest > min_steps + 1e-4) & (nearest < min_steps + more - 1e-4)
-    unclear = np.abs(nearest[..., None] - [min_steps, min_steps + more]).min(axis=-1) <= 1e-4
-    if policy.goal is None:
-        assert not allowed.any()
-        assert policy.kind is Kind.RANDOM
-        return
-    row, col = policy.goal.row, policy.goal.col - window
-    assert (allowed | unclear)[row, col]
-    assert np.array_equal(policy.candidates[~unclear], allowed[~unclear])
-    assert policy.candidates_window == window
-    assert action == q_frames[row, col].argmax()
-    assert policy.kind is Kind.GOAL
-
-
-def test_the_limits_of_the_distance_are_included() -> None:
-    for distance, chosen in ((2, False), (3, True), (5, True), (6, False)):
-        policy = policy_with()
-        step(policy, frames({(1, 2, 0): distance}))
-        assert policy.goal == (Goal(1, 2) if chosen else None)
-
-
-def test_the_best_action_tells_how_far_a_cell_is() -> None:
-    policy = policy_with()
-    step(policy, frames({(1, 2, 0): 4, (1, 2, 1): 1, (3, 3, 2): 4}))
-    assert policy.goal == (3, 3)
-
-
-def test_candidates_are_equally_likely() -> None:
-    policy = policy_with(3)
-    q_frames = frames({(0, 1, 0): 3, (2, 2, 1): 4, (3, 5, 2): 5})
-    counts: dict[Goal, int] = {}
-    for _ in range(3000):
-        policy.drop_goal()
-        step(policy, q_frames)
-        counts[policy.goal] = counts.get(policy.goal, 0) + 1
-    assert set(counts) == {(0, 1), (2, 2), (3, 5)}
-    assert min(counts.values()) > 900
-
-
-def test_candidates_are_drawn_by_their_counts_in_the_room_and_window() -> None:
-    counts = GoalCounts(2.0)
-    # With a window from column 9 on, the first two are (0, 1) and (2, 2) on the screen.
-    for room, row, col, times in ((7, 0, 10, 1), (7, 2, 11, 3), (0, 3, 14, 50), (7, 1, 9, 50)):
-        counts.visits.add(room, row, col, times)
-    policy, goals = policy_with(3, counts=counts), []
-    q_frames = frames({(0, 1, 0): 3, (2, 2, 1): 4, (3, 5, 2): 5})
-    for _ in range(3500):
-        policy.drop_goal()
-        step(policy, q_frames, coords=(1, 9, 9), room=7)
-        goals.append(policy.goal)
-    shares = [goals.count(Goal(*cell)) / 3500 for cell in ((0, 10), (2, 11), (3, 14))]
-    expected = np.array([1 / 4, 1 / 16, 1.0])
-    assert shares == pytest.approx(expected / expected.sum(), abs=0.02)
-
-
-@given(st.lists(st.integers(0, 2**40), min_size=1, max_size=24), st.sampled_from([0.1, 1, 100]))
-def test_probabilities_are_numbers_at_any_power_and_count(times: list[int], power: float) -> None:
-    counts = GoalCounts(power)
-    for cell, each in enumerate(times):
-        counts.visits.add(0, *divmod(cell, COLS), each)
-    shares = counts.probabilities(0, 0, (ROWS, COLS), np.arange(len(times)))
-    assert shares.sum() == pytest.approx(1.0)
-    slow = [((1 + each) / (1 + min(times))) ** -power for each in times]
-    np.testing.assert_allclose(shares, np.array(slow) / sum(slow), atol=1e-6)
 
 
 def test_steps_on_the_way_to_a_goal_that_is_missed_count_there_and_of_one_reached_do_not() -> None:
@@ -233,39 +100,6 @@ def test_a_goal_is_reached_within_the_margin_and_not_drawn_there(
     assert policy.goal == (None if near else goal)
 
 
-class TestGreedyBias:
-    q_frames = frames({(0, 1, 0): 3, (2, 2, 1): 4})
-
-    def chosen(self, bias: float, greedy: int | None) -> set[Goal]:
-        policy = policy_with(1, greedy_bias=bias)
-        goals = set()
-        for _ in range(60):
-            policy.drop_goal()
-            step(policy, self.q_frames, greedy=greedy)
-            goals.add(policy.goal)
-        return goals
-
-    def test_always_prefers_goals_in_the_greedy_direction(self) -> None:
-        assert self.chosen(1.0, greedy=1) == {(2, 2)}
-
-    def test_never_does(self) -> None:
-        assert self.chosen(0.0, greedy=1) == {(0, 1), (2, 2)}
-
-    def test_takes_any_candidate_if_none_lies_in_that_direction(self) -> None:
-        assert self.chosen(1.0, greedy=2) == {(0, 1), (2, 2)}
-
-    def test_means_nothing_without_a_task(self) -> None:
-        assert self.chosen(1.0, greedy=None) == {(0, 1), (2, 2)}
-
-    def test_is_a_probability(self) -> None:
-        policy, near = policy_with(1, greedy_bias=0.5), 0
-        for _ in range(2000):
-            policy.drop_goal()
-            step(policy, self.q_frames, greedy=1)
-            near += policy.goal == (2, 2)
-        assert near / 2000 == pytest.approx(0.75, abs=0.04)
-
-
 def lasts(policy: GoalPolicy, q_frames: np.ndarray, random_proba: float = 0.0) -> int:
     """For how many steps a goal is followed that is not reached."""
     step(policy, q_frames)
@@ -330,14 +164,6 @@ def test_a_goal_is_dropped_when_it_leaves_the_window(window: int, kept: bool) ->
     assert (policy.goal is not None) == kept
 
 
-def test_without_candidates_the_action_is_random() -> None:
-    policy = policy_with()
-    actions = [step(policy, frames({}), greedy=1) for _ in range(300)]
-    assert policy.goal is None
-    assert policy.kind is Kind.RANDOM
-    assert np.bincount(actions).min() > 60
-
-
 @pytest.mark.parametrize(
     ("settings_", "goal_before", "needs", "kind"),
     [
@@ -390,50 +216,6 @@ def test_probabilities_of_random_steps_and_of_goals(random_proba: float, goal_pr
     assert shares[Kind.GOAL] == pytest.approx((1 - random_proba) * goal_proba, abs=0.04)
 
 
-@given(st.floats(0, 1))
-def test_what_is_kept_for_one_step_begins_as_often_as_published(share: float) -> None:
-    assert begins(share, (1, 1)) == share
-
-
-@pytest.mark.parametrize("share", [0.05, 0.3, 0.9])
-def test_random_actions_are_kept_and_as_many_steps_are_random(share: float) -> None:
-    policy, n_steps = policy_with(repeat=(2, 8)), 20_000
-    actions, kinds = [], []
-    for _ in range(n_steps):
-        # Greedy steps have an action of their own.
-        actions.append(step(policy, np.empty(0), greedy=9, random_proba=share, use_q_map=False))
-        kinds.append(policy.kind)
-    is_random = np.array(actions) != 9
-    assert np.array_equal(is_random, np.array(kinds) == Kind.RANDOM)
-    assert is_random.mean() == pytest.approx(share, abs=0.03)
-    changes = np.flatnonzero(np.diff([9, *actions, 9]))
-    lengths = np.diff(changes)[is_random[changes[:-1]]][:-1]
-    assert lengths.min() == 2, "two kept ones may be equal, and none is cut short"
-    if share < 0.1:
-        assert np.mean(lengths <= 8) > 0.9
-        assert lengths.mean() == pytest.approx(5, abs=0.5)
-
-
-def test_a_kept_action_goes_on_beside_a_goal_and_not_beyond_an_episode() -> None:
-    policy, q_frames = policy_with(repeat=(6, 6)), frames({(1, 2, 0): 3, (1, 2, 1): 3})
-    kept = step(policy, q_frames, random_proba=1.0)
-    for _ in range(2):
-        assert step(policy, q_frames, random_proba=0.0) == kept
-        assert policy.kind is Kind.RANDOM
-    other = policy_with(seed=9, repeat=(6, 6))
-    other.restore(json.loads(json.dumps(policy.state())))
-    for each in (policy, other):
-        for _ in range(3):
-            assert step(each, q_frames) == kept
-            assert each.kind is Kind.RANDOM
-        step(each, q_frames)
-        assert each.kind is Kind.GOAL
-    step(policy, q_frames, random_proba=1.0)
-    policy.end_episode(np.zeros(3, int))
-    step(policy, q_frames)
-    assert policy.kind is Kind.GOAL
-
-
 def test_a_restored_policy_continues_alike() -> None:
     one, q_frames = policy_with(7), frames({(1, 2, 2): 4, (3, 4, 0): 5})
     for _ in range(3):
@@ -447,86 +229,6 @@ def test_a_restored_policy_continues_alike() -> None:
         actions = [step(p, q_frames, greedy=1, random_proba=0.2) for p in (one, other)]
         assert actions[0] == actions[1]
         assert (one.goal, one.timer, one.kind) == (other.goal, other.timer, other.kind)
-
-
-ANYWHERE = frames(dict.fromkeys(np.ndindex(ROWS, COLS, N_ACTIONS), 4))
-
-
-def rare_at(column: int) -> GoalCounts:
-    """Counts of a room whose columns 0 to 40 had 1,000 steps each, but for this one's single."""
-    counts = GoalCounts(2.0)
-    for each in range(41):
-        counts.visits.add(0, 2, each, 1 if each == column else 1000)
-    return counts
-
-
-@pytest.mark.parametrize(("rare", "nearest"), [(0, {10, 11}), (40, {14, 15})])
-def test_the_goals_of_an_episode_lead_to_a_rare_column_first(rare: int, nearest: set[int]) -> None:
-    policy = policy_with(counts=rare_at(rare), returns=True, margin=1)
-    seen = set()
-    for _ in range(200):
-        step(policy, ANYWHERE, coords=(0, 12, 10))
-        seen.add(policy.goal.col)
-        assert set(np.nonzero(policy.candidates)[1] + 10) <= nearest
-        policy.end_episode(np.array((0, 12, 10)))
-    assert seen == nearest
-
-
-def test_who_has_returned_explores_until_the_episode_ends() -> None:
-    policy = policy_with(counts=rare_at(40), returns=True)
-    step(policy, ANYWHERE, coords=(0, 20, 18))
-    assert policy.candidates.sum() == 8  # two columns of four
-    policy.drop_goal()
-    step(policy, ANYWHERE, coords=(0, 38, 36))  # a quarter screen is 1.5 columns
-    assert policy.candidates.sum() == 12  # column 40 and those beside it
-    policy.drop_goal()
-    for coords in ((0, 39, 37), (0, 20, 18)):
-        step(policy, ANYWHERE, coords=coords)
-        assert policy.candidates.sum() == ROWS * COLS
-        policy.drop_goal()
-    policy.end_episode(np.array((0, 20, 18)))
-    step(policy, ANYWHERE, coords=(0, 20, 18))
-    assert policy.candidates.sum() == 8
-
-
-def test_who_comes_to_another_room_has_nowhere_to_return_to() -> None:
-    policy = policy_with(counts=rare_at(40), returns=True)
-    step(policy, ANYWHERE, coords=(0, 20, 18))
-    policy.drop_goal()
-    step(policy, ANYWHERE, coords=(0, 20, 18), room=1)
-    assert policy.candidates.all()
-    policy.end_episode(np.array((0, 20, 18)))
-    step(policy, ANYWHERE, coords=(0, 20, 18), room=2)  # where no step was counted yet
-    assert policy.candidates.all()
-
-
-def test_without_counts_there_is_nowhere_to_return_to() -> None:
-    policy = policy_with(returns=True)
-    step(policy, ANYWHERE, coords=(0, 20, 18))
-    assert policy.candidates.all()
-
-
-def test_a_restored_policy_returns_to_the_same_column() -> None:
-    for steps in (0, 1):
-        one = policy_with(counts=rare_at(0), returns=True)
-        for _ in range(steps):
-            step(one, ANYWHERE, coords=(0, 20, 18))
-        other = policy_with(counts=rare_at(40), returns=True)
-        other.restore(one.state())
-        other.drop_goal()
-        step(other, ANYWHERE, coords=(0, 20, 18))
-        columns = set(np.nonzero(other.candidates)[1] + 18)
-        assert columns == ({18, 19} if steps else {22, 23})
-
-
-def test_columns_are_drawn_by_the_steps_of_all_their_cells() -> None:
-    counts, generator = GoalCounts(1.0), np.random.default_rng(0)
-    assert counts.draw_column(0, generator) is None
-    for room, row, col, times in ((0, 1, 5, 1), (0, 2, 5, 2), (0, 1, 9, 1), (1, 1, 7, 0)):
-        counts.visits.add(room, row, col, times)
-    drawn = [counts.draw_column(0, generator) for _ in range(3000)]
-    assert set(drawn) == {5, 9}
-    assert np.mean(np.array(drawn) == 9) == pytest.approx((1 / 2) / (1 / 2 + 1 / 4), abs=0.03)
 
 
 def test_how_goals_end_is_counted() -> None:

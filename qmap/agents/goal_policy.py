@@ -9,17 +9,8 @@ import numpy as np
 from qmap.agents.goal_counts import GoalCounts
 from qmap.agents.means import Means
 from qmap.agents.policy import Goal, Kind, Needs
-
-
-def begins(share: float, lengths: tuple[int, int]) -> float:
-    """Return the probability of beginning to act at random that makes a share of steps random.
-
-    Args:
-        share: the wanted one.
-        lengths: for how many steps, at least and at most, a random action is kept.
-    """
-    mean = sum(lengths) / 2
-    return share / (mean - (mean - 1.0) * share)
+from qmap.agents.random_actions import RandomActions
+from qmap.agents.return_first import ReturnFirst
 
 
 class GoalPolicy:
@@ -39,10 +30,8 @@ class GoalPolicy:
             another at once; as published it is gone for until the timer is over.
         counts: goals are drawn with its probabilities; None draws them evenly, as published.
         returns: whether the goals of an episode lead to a column where few steps were spent first,
-            drawn with `counts`, as in "first return, then explore" (Ecoffet et al. 2021); nothing
-            without them.
-        repeat: fewest and most steps for which a random action is kept, drawn evenly (Dabney et
-            al. 2021, *Temporally-Extended epsilon-Greedy Exploration*); one as published.
+            by `counts`, without which it does nothing; see `ReturnFirst`.
+        repeat: fewest and most steps for which a random action is kept; see `RandomActions`.
         generator: source of random numbers.
         means: takes how goals ended: "goals reached" (1 or 0), and of those that were "believed
             steps" and "taken steps".
@@ -84,15 +73,14 @@ class GoalPolicy:
         self.margin = margin
         self.gives_up = gives_up
         self.counts = counts
-        self.returns = returns and counts is not None
-        self.repeat = repeat
+        self.return_first = (
+            ReturnFirst(counts, generator) if returns and counts is not None else None
+        )
+        self.random_actions = RandomActions(n_actions, repeat, generator)
         self.generator = generator
         self.means = means
         self.kind = Kind.RANDOM
         self._random = False
-        self._kept, self._kept_steps = 0, 0
-        self._departing = True
-        self._destination: tuple[int, int] | None = None
         self._choosing = False
         self._row = self._col = self._window = self._room = 0
         self.drop_goal()
@@ -135,8 +123,9 @@ class GoalPolicy:
             terminal: whether it ended by what was done there, not because its time was over.
         """
         self.end_goal(coords, in_vain=terminal)
-        self._kept_steps = 0
-        self._departing, self._destination = True, None
+        self.random_actions.stop()
+        if self.return_first is not None:
+            self.return_first.end_episode()
 
     def plan(
         self,
@@ -163,8 +152,8 @@ class GoalPolicy:
         """
         self._row, self._col, self._window = (int(value) for value in coords)
         self._room = room
-        self._random = self._kept_steps > 0 or (
-            self.generator.random() < begins(random_proba, self.repeat)
+        self._random = self.random_actions.going_on or (
+            self.generator.random() < self.random_actions.begin_probability(random_proba)
         )
         self._choosing = False
         if self._random:
@@ -200,7 +189,7 @@ class GoalPolicy:
             action = int(np.argmax(q_frames[self.goal.row, self.goal.col - self._window]))
             self.kind = Kind.GREEDY_GOAL if action == greedy_action else Kind.GOAL
         elif self._random:
-            action = self._random_action()
+            action = self.random_actions.act()
             self.kind = Kind.RANDOM
         elif self._choosing or greedy_action is None:
             action = int(self.generator.integers(self.n_actions))
@@ -210,16 +199,6 @@ class GoalPolicy:
             self.kind = Kind.GREEDY
         self.timer -= self.goal is not None
         return action
-
-    def _random_action(self) -> int:
-        """Return the action that is kept, or begin to keep one."""
-        if self._kept_steps == 0:
-            self._kept, self._kept_steps = int(self.generator.integers(self.n_actions)), 1
-            fewest, most = self.repeat
-            if most > 1:
-                self._kept_steps = int(self.generator.integers(fewest, most + 1))
-        self._kept_steps -= 1
-        return self._kept
 
     def _choose_goal(self, q_frames: np.ndarray, greedy_action: int | None) -> None:
         """Draw a goal that the Q-map believes to be min_steps to max_steps away."""
@@ -231,8 +210,10 @@ class GoalPolicy:
             agreeing = candidates & (q_frames.argmax(axis=-1) == greedy_action)
             if agreeing.any():
                 candidates = agreeing
-        if self.returns and candidates.any():
-            candidates = self._on_the_way(candidates)
+        if self.return_first is not None and candidates.any():
+            candidates = self.return_first.on_the_way(
+                candidates, room=self._room, col=self._col, window=self._window
+            )
         cells = np.flatnonzero(candidates)
         if len(cells) == 0:
             return
@@ -246,25 +227,6 @@ class GoalPolicy:
         self.timer = self._timer_of(self.expected)
         self.candidates = candidates
         self.candidates_window = self._window
-
-    def _on_the_way(self, candidates: np.ndarray) -> np.ndarray:
-        """Keep the quarter nearest to the column to return to, until that is a quarter screen away.
-
-        It is drawn with the first goal of an episode, and forgotten in another room.
-        """
-        if self._departing:
-            column = self.counts.draw_column(self._room, self.generator)
-            self._departing = False
-            self._destination = None if column is None else (self._room, column)
-        if self._destination is None:
-            return candidates
-        room, column = self._destination
-        if room != self._room or abs(column - self._col) < self.coords_shape[1] / 4:
-            self._destination = None
-            return candidates
-        away = np.abs(self._window + np.arange(self.coords_shape[1]) - column)
-        away = np.broadcast_to(away, candidates.shape)
-        return candidates & (away <= np.quantile(away[candidates], 0.25))
 
     def _steps(self, nearness: float) -> float:
         """Return the believed number of steps to a cell whose largest Q-value that is."""
@@ -305,9 +267,8 @@ class GoalPolicy:
             "goal_room": self.goal_room,
             "candidates": self.candidates,
             "candidates_window": self.candidates_window,
-            "kept": [self._kept, self._kept_steps],
-            "departing": self._departing,
-            "destination": None if self._destination is None else list(self._destination),
+            "kept": self.random_actions.state(),
+            **({} if self.return_first is None else self.return_first.state()),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -318,7 +279,6 @@ class GoalPolicy:
         self.goal_room = state.get("goal_room", 0)  # not in snapshots of earlier versions
         self.candidates = state["candidates"]
         self.candidates_window = state["candidates_window"]
-        self._kept, self._kept_steps = state.get("kept", (0, 0))  # nor these
-        self._departing = state.get("departing", True)
-        destination = state.get("destination")
-        self._destination = None if destination is None else tuple(destination)
+        self.random_actions.restore(state.get("kept", [0, 0]))  # nor this
+        if self.return_first is not None:
+            self.return_first.restore(state)
