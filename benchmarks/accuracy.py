@@ -25,7 +25,7 @@ from qmap.gridworld.config import GridWorldConfig, agent_name
 from qmap.parse_config import parse as parse_config
 from qmap.utils.command_line import option, parse, run
 from qmap.utils.errors import UserError
-from qmap.utils.plot import PlotOptions
+from qmap.utils.plot_options import PlotOptions
 
 SMALL_START = ["--small-start"]
 IGNORE = ["--unknown-columns", "ignore"]

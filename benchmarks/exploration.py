@@ -22,7 +22,7 @@ from benchmarks.result_table import add_run, draw_curves, missing, read_table, r
 from qmap.baselines.kept_actions import load_kept_actions
 from qmap.utils.command_line import option, parse, run
 from qmap.utils.errors import UserError
-from qmap.utils.plot import PlotOptions
+from qmap.utils.plot_options import PlotOptions
 from qmap.utils.run_logs import read_log
 from qmap.utils.visits import load_rows
 

@@ -12,7 +12,8 @@ import pandas as pd
 from qmap.utils.curves import student_interval
 from qmap.utils.errors import UserError
 from qmap.utils.files import atomic_file, cannot
-from qmap.utils.plot import Agents, PlotOptions, draw_figure
+from qmap.utils.plot import Agents, draw_figure
+from qmap.utils.plot_options import PlotOptions
 
 
 def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:

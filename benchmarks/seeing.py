@@ -32,7 +32,7 @@ from qmap.evaluate.play import AHEAD
 from qmap.make_agent import make_agent
 from qmap.utils import streams
 from qmap.utils.command_line import option, parse, run
-from qmap.utils.plot import PlotOptions
+from qmap.utils.plot_options import PlotOptions
 from qmap.utils.terminal import progress_bar
 
 CENTERED = {"center_frames": True}

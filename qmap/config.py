@@ -72,6 +72,16 @@ class GameOptions(RunOptions, WorldOptions):
     )
 
     @property
+    def agent_name(self) -> str:
+        """Name of the agent in the results; each program's own."""
+        raise NotImplementedError
+
+    @property
+    def task_gamma(self) -> float:
+        """Discount factor of the returns that are logged; each program's own."""
+        raise NotImplementedError
+
+    @property
     def shapes_rewards(self) -> bool:
         """Whether the task has other rewards than the game's."""
         return (self.game_reward, self.right_reward, self.death_reward) != (1.0, 0.0, 0.0)

@@ -9,8 +9,7 @@ from qmap.experiment import Episode, Episodes
 from qmap.run import Run
 
 if TYPE_CHECKING:
-    from qmap.agents.agent import Agent
-    from qmap.tabular.agent import TabularAgent
+    from qmap.agents.trainable import TrainableAgent
 
 SCORE = ("steps", "undiscounted return", "discounted return", "episode length")
 COMPLETED = ("steps", "undiscounted return")
@@ -49,7 +48,7 @@ class Logs:
         UserError: a file cannot be written.
     """
 
-    def __init__(self, run: Run, agent: Agent | TabularAgent) -> None:
+    def __init__(self, run: Run, agent: TrainableAgent) -> None:
         self._run = run
         self._agent = agent
         # Episodes that were under way when the run stopped are under way again.

@@ -17,11 +17,10 @@ from qmap.utils.video import FILL_BATCH, BufferedEpisode, StreamedEpisode, Video
 from qmap.utils.window import LiveWindow
 
 if TYPE_CHECKING:
-    from qmap.agents.agent import Agent
+    from qmap.agents.trainable import TrainableAgent
     from qmap.config import GameOptions
     from qmap.envs.vector import Envs
     from qmap.run import Run
-    from qmap.tabular.agent import TabularAgent
 
 FIRST_EPISODES = 50
 PATIENCE = 10  # steps that who watches waits for one whose Q-frames acting has needed
@@ -31,7 +30,7 @@ def make_recording(
     config: GameOptions,
     experiment: Experiment,
     run: Run,
-    agent: Agent | TabularAgent,
+    agent: TrainableAgent,
     envs: Envs,
     screen_shape: tuple[int, int, int],
 ) -> Recording:
@@ -84,7 +83,7 @@ class Recording:
 
     def __init__(
         self,
-        agent: Agent | TabularAgent,
+        agent: TrainableAgent,
         picture: Picture,
         videos: VideoRecorder | None,
         window: LiveWindow | None,

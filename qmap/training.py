@@ -19,22 +19,19 @@ from qmap.shaping import ShapedRewards
 from qmap.utils.terminal import warn
 
 if TYPE_CHECKING:
-    from qmap.agents.agent import Agent
-    from qmap.config import TrainingConfig
-    from qmap.tabular.agent import TabularAgent
-    from qmap.tabular.config import TabularConfig
+    from qmap.agents.trainable import TrainableAgent
+    from qmap.config import GameOptions
     from qmap.utils.run_folder import RunFolder
 
-    Config = TrainingConfig | TabularConfig
     # From the options, the world and its copies to who plays there.
-    MakeAgent = Callable[[Any, Experiment, Envs], Agent | TabularAgent]
+    MakeAgent = Callable[[Any, Experiment, Envs], TrainableAgent]
 
 EXPLORATION_EVERY = 100  # steps
 LEARNING_EVERY = 100  # trainings
 
 
 def train(
-    config: Config,
+    config: GameOptions,
     experiment: Experiment,
     program: str,
     make_agent: MakeAgent,
@@ -90,10 +87,10 @@ class Training:
     def __init__(
         self,
         run: Run,
-        config: Config,
+        config: GameOptions,
         experiment: Experiment,
         envs: Envs,
-        agent: Agent | TabularAgent,
+        agent: TrainableAgent,
     ) -> None:
         self.run = run
         self.config = config

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from qmap.envs import LARGEST_FRAME, RETRO
 from qmap.utils.command_line import option
 from qmap.utils.errors import UserError
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 GROUP = "world and screen"
 of_world = partial(option, group=GROUP)
-RETRO = "retro:"
-LARGEST_FRAME = 1024  # rows and columns
 # Options of the world itself may be given by their names.
 MakeEnv = Callable[..., "gymnasium.Env"]
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from qmap import shipped
+from qmap.shipped import ship
 from qmap.utils import checkpoint
 from qmap.utils.errors import UserError
 
@@ -20,7 +21,7 @@ def test_what_ships_is_small_can_be_evaluated_and_names_no_machine(
 
     monkeypatch.chdir(tmp_path)
     path = shipped.place(name)
-    assert path.stat().st_size <= shipped.LARGEST
+    assert path.stat().st_size <= ship.LARGEST
     assert find(path).name.startswith(name)
     told = json.loads((path.parent.parent / "config.json").read_text())
     # Those of worlds of cells have the options in the checkpoint as well.
@@ -64,9 +65,9 @@ def test_an_agent_is_added_to_those_that_ship_without_where_it_lay(
     told["options"]["path"] = "/home/somebody"
     (run / "config.json").write_text(json.dumps(told))
     monkeypatch.setattr(shipped, "AGENTS", tmp_path / "agents")
-    monkeypatch.setattr(shipped, "LARGEST", 2**30)
+    monkeypatch.setattr(ship, "LARGEST", 2**30)
     (path,) = (run / "tensorflow").iterdir()
-    target = shipped.ship(path, "corridor")
+    target = ship.ship(path, "corridor")
     assert shipped.names() == ["corridor"]
     assert "somebody" not in (target.parent.parent / "config.json").read_text()
     given, there = (checkpoint.load(each, "checkpoint")["q_map"] for each in (path, target))
@@ -75,9 +76,9 @@ def test_an_agent_is_added_to_those_that_ship_without_where_it_lay(
         assert array.dtype == (np.float16 if array.ndim >= 2 else given["online"][place].dtype)
         np.testing.assert_allclose(array, given["online"][place], rtol=1e-3, atol=1e-7)
 
-    monkeypatch.setattr(shipped, "LARGEST", 1000)
+    monkeypatch.setattr(ship, "LARGEST", 1000)
     with pytest.raises(UserError, match="expected at most 0: train smaller ones"):
-        shipped.ship(path, "corridor")
+        ship.ship(path, "corridor")
     assert target.exists(), "what ships already stays"
 
 
@@ -87,4 +88,4 @@ def test_what_half_precision_cannot_hold_stays_as_it_is() -> None:
         np.full((2, 2), 7, np.int64),
         np.full(3, 0.1, np.float32),
     ):
-        assert shipped.halved(array) is array
+        assert ship.halved(array) is array

@@ -4,32 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from qmap.demonstration.ppo import PPO, Sequences, advantages
+from qmap.demonstration.rollout import Rollout
 from qmap.demonstration.starts import Starts
 from qmap.demonstration.trail import Trail
 from qmap.demonstration.watching import Watching
 from qmap.envs.vector import Envs
-from qmap.experiment import Episode
 
 EPSILON = 1e-8
-
-
-@dataclass
-class Rollout(Episode):
-    """A rollout so far: an episode from a start on.
-
-    Attributes:
-        start: the action before which it began.
-        success: it scored as well as the demonstration from there, but for the deficit.
-    """
-
-    start: int = 0
-    success: bool = False
 
 
 class Rollouts:

@@ -11,7 +11,8 @@ from qmap.demonstration.actions_file import write_actions
 from qmap.demonstration.config import DEMONSTRATION, DemonstrationConfig
 from qmap.demonstration.network import RecurrentPolicy
 from qmap.demonstration.ppo import PPO, Losses
-from qmap.demonstration.rollouts import Rollout, Rollouts
+from qmap.demonstration.rollout import Rollout
+from qmap.demonstration.rollouts import Rollouts
 from qmap.demonstration.starts import PARTS, Starts
 from qmap.demonstration.trail import Trail
 from qmap.demonstration.watching import Watching

@@ -11,7 +11,7 @@ from qmap.utils.video import BufferedEpisode, VideoRecorder
 from qmap.utils.window import LiveWindow
 
 if TYPE_CHECKING:
-    from qmap.demonstration.rollouts import Rollout
+    from qmap.demonstration.rollout import Rollout
 
 VIDEO_EVERY = 100
 

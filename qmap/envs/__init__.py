@@ -13,3 +13,6 @@ register(
     # A greedy player may walk into the border for ever.
     max_episode_steps=1000,
 )
+
+RETRO = "retro:"  # what the name of a game of stable-retro begins with
+LARGEST_FRAME = 1024  # rows and columns of what an agent sees

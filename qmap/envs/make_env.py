@@ -14,8 +14,8 @@ from typing import Any
 
 import gymnasium
 
+from qmap.envs import RETRO
 from qmap.utils.errors import UserError
-from qmap.world_options import RETRO
 
 # A file, and maybe what to take from it.
 FILE = re.compile(r"(?P<path>.+\.py)(:(?P<name>[^:]+))?")

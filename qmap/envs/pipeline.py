@@ -8,10 +8,10 @@ import cv2
 import gymnasium
 import numpy as np
 
+from qmap.envs import LARGEST_FRAME
 from qmap.envs.contract import check_screen, checked_screen, name_of
 from qmap.envs.screen import PIXELS_PER_CELL
 from qmap.utils.errors import UserError
-from qmap.world_options import LARGEST_FRAME
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ from qmap.page.tab import Tab
 from qmap.sweep.measures import CELLS, ERRORS, RETURN, values_of_logs
 from qmap.utils.errors import UserError
 from qmap.utils.panels import MARKS
-from qmap.utils.plot import PlotOptions, short_names
+from qmap.utils.plot import short_names
+from qmap.utils.plot_options import PlotOptions
 from qmap.utils.run_logs import Agents, Logs
 from qmap.utils.visits import load_rows
 

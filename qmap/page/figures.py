@@ -14,7 +14,8 @@ import numpy as np
 
 from qmap.utils import curves
 from qmap.utils.panels import MARKS, Panels, panels_of, title
-from qmap.utils.plot import PlotOptions, short_names
+from qmap.utils.plot import short_names
+from qmap.utils.plot_options import PlotOptions
 from qmap.utils.run_logs import Agents
 
 DIGITS = 7

@@ -31,7 +31,7 @@ from qmap.page.tab import Tab
 from qmap.utils.errors import UserError
 from qmap.utils.newest_picture import EVERY, ask_for_pictures
 from qmap.utils.owner import ask_to_stop
-from qmap.utils.plot import PlotOptions
+from qmap.utils.plot_options import PlotOptions
 from qmap.utils.run_folder import in_use
 
 LOOK = 1.0  # seconds from one look at a run to the next

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from qmap.shipped import ship
+from qmap.shipped.ship import ship
 from qmap.utils.command_line import OneLineParser, run
 from qmap.utils.errors import UserError
 

@@ -18,7 +18,8 @@ from qmap.sweep.measures import Measure, Results, arrays, gather
 from qmap.utils import curves
 from qmap.utils.files import atomic_file
 from qmap.utils.panels import POINTS
-from qmap.utils.plot import PlotOptions, drawing, finish
+from qmap.utils.plot import drawing, finish
+from qmap.utils.plot_options import FEWEST_FOR_IQM, PlotOptions
 from qmap.utils.plot_runs import RunPainter
 
 PERCENT = 95.0
@@ -94,7 +95,7 @@ def mean_of(values: Sequence[float]) -> Estimate:
 
 def iqm_of(values: Sequence[float]) -> Estimate:
     """Return the interquartile mean over runs and the ends of its interval, by the bootstrap."""
-    if len(values) < curves.FEWEST_FOR_IQM:
+    if len(values) < FEWEST_FOR_IQM:
         return np.nan, np.nan, np.nan
     column = np.array(values)[:, None]
     low, high = curves.bootstrap_interval(column, PERCENT)

@@ -29,7 +29,7 @@ class Choice:
 
 
 class TabularAgent:
-    """A table that plays in one or more environments, with the interface of `qmap.agents.Agent`.
+    """A table that plays in one or more environments, a `TrainableAgent`.
 
     A greedy step takes the action with the highest value, one of the best at random if there are
     several. On a screen where nothing was tried yet, every step is a random one.
@@ -54,6 +54,7 @@ class TabularAgent:
     name = "table"
     q_map = None
     q_frames = None
+    q_map_in_use = False
     snapshot_bytes = 0  # beside the table
 
     def __init__(

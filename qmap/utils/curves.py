@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
-    from qmap.utils.plot import PlotOptions
+    from qmap.utils.plot_options import PlotOptions
 
-FEWEST_FOR_IQM = 5  # runs of which something is left when a quarter is cut off at either end
 RESAMPLES = 1000
 EXTREMES = "extremes"
 

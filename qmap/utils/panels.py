@@ -12,7 +12,7 @@ import pandas as pd
 from qmap.utils.run_logs import Agents
 
 if TYPE_CHECKING:
-    from qmap.utils.plot import PlotOptions
+    from qmap.utils.plot_options import PlotOptions
 
 POINTS, MOST_POINTS, MOST_PANELS = 400, 10_000, 24
 # Rows of each log that are averaged unless --window is given: 100 episodes, 1,000 steps.

@@ -13,7 +13,6 @@ import textwrap
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -27,10 +26,11 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from qmap.utils import curves
-from qmap.utils.command_line import option, parse, run
+from qmap.utils.command_line import parse, run
 from qmap.utils.errors import UserError
 from qmap.utils.files import atomic_file
 from qmap.utils.panels import MARKS, panels_of, title
+from qmap.utils.plot_options import FEWEST_FOR_IQM, PlotOptions
 from qmap.utils.plot_runs import RunPainter, shades
 from qmap.utils.run_logs import Agents, read_logs
 
@@ -54,49 +54,6 @@ STYLE = {
     "text.parse_math": False,  # names of folders are not formulas
     "pdf.fonttype": 42,
 }
-
-
-@dataclass(frozen=True)
-class PlotOptions:
-    """What to plot and how; `option` gives each flag its meaning."""
-
-    path: str = option("qmap_results", "folder of the results", metavar="DIR")
-    window: int | None = option(
-        None,
-        "rows to average over (default: 100 episodes, 10 rows of exploration and learning)",
-        minimum=1,
-    )
-    max_step: int | None = option(None, "leave out what came after this step", minimum=1)
-    mini: float | None = option(None, "lower end of the vertical axes")
-    maxi: float | None = option(None, "upper end of the vertical axes")
-    freq: int | None = option(None, "steps between two points (default: 400 points)", minimum=1)
-    without: list[str] = option(
-        [], "leave out agents and runs with one of these in their names", aliases=["--witout"],
-        nargs="+",
-    )  # fmt: skip
-    only: list[str] = option([], "plot only those with one of these in their names", nargs="+")
-    averaged: bool = option(True, "a line for each run in place of their mean")
-    std: bool = option(True, "leave out the band of the standard deviation")
-    extrema: bool = option(True, "leave out the band of the extremes")
-    interval: float | None = option(
-        None, "in place of these bands, a confidence interval of so many percent, as 95, by "
-        "Student's t over runs", above=0, below=100, metavar="PERCENT",
-    )  # fmt: skip
-    iqm: bool = option(
-        False, "the interquartile mean in place of the mean, with its bootstrap interval of 95 "
-        "percent or --interval; agents with fewer than 5 runs keep their mean",
-    )  # fmt: skip
-    logscale: bool = option(False, "logarithmic vertical axes")
-    format: str = option("pdf", "kind of file", choices=("pdf", "png"))
-
-    def wants(self, place: str) -> bool:
-        """Tell whether to plot a run, by its AGENT/RUN."""
-        wanted = not self.only or any(part in place for part in self.only)
-        return wanted and not any(part in place for part in self.without)
-
-    def uses_iqm(self, runs: int) -> bool:
-        """Tell whether so many runs are drawn by their interquartile mean."""
-        return self.iqm and runs >= curves.FEWEST_FOR_IQM
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -136,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             }
     if options.iqm and few:
         said = ", ".join(f"{agent} has {count}" for agent, count in few.items())
-        _say(f"--iqm needs {curves.FEWEST_FOR_IQM} runs, mean drawn instead: {said}", sys.stderr)
+        _say(f"--iqm needs {FEWEST_FOR_IQM} runs, mean drawn instead: {said}", sys.stderr)
     if not logs and left_out:
         _say(f"nothing to plot: --only and --without leave out all runs ({', '.join(left_out)})")
     elif not logs:

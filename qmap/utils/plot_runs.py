@@ -15,7 +15,7 @@ from matplotlib.patches import Patch
 from qmap.utils import curves
 
 if TYPE_CHECKING:
-    from qmap.utils.plot import PlotOptions
+    from qmap.utils.plot_options import PlotOptions
 
 # Okabe and Ito's colors, told apart by color-blind readers too; then the same in other dashes.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
