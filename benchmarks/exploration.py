@@ -47,10 +47,7 @@ AGENTS = {
     "q-map+dqn": [],
     "q-map+dqn-tuned": TUNED,
     "q-map+dqn-give-up": [*TUNED, "--learn-margin", "--give-up"],
-    "q-map+dqn-return": [
-        *(*TUNED, "--learn-margin", "--give-up", "--return-first"),
-        *("--terminal-share", "0.25", "--terminal-steps", "10"),
-    ],
+    "q-map+dqn-explorer": ["--recipe", "explorer"],
     "q-map+dqn-foresight": [*TUNED, "--terminal-share", "0.125"],
     "q-map+dqn-right": [*TUNED, *TO_THE_RIGHT],
 }

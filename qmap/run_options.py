@@ -22,6 +22,16 @@ of_replay = partial(option, group=GROUPS[5])
 of_run = partial(option, group=GROUPS[6])
 of_machine = partial(option, group=GROUPS[7])
 
+
+def of_recipe(recipes: Collection[str]) -> str:
+    """Declare the option that chooses among the `RECIPES` of a program."""
+    return of_learning(
+        "published",
+        "which set of values the options below begin with; config.json holds the values",
+        choices=tuple(recipes),
+    )
+
+
 # What leaves options without effect, by the attribute that they need; else it is the flag that
 # turns this attribute off.
 WITHOUT = {
@@ -160,11 +170,6 @@ class QMapOptions(QLearningOptions):
     RECIPES: ClassVar[dict[str, dict[str, Any]]]
 
     # What to learn.
-    recipe: str = of_learning(
-        "published",
-        "which set of values the options below begin with; config.json holds the values",
-        choices=("published", "tuned"),
-    )
     hidden: int | None = of_learning(
         None,
         "units of each dense layer in the middle of the networks; fewer make smaller checkpoints "

@@ -154,6 +154,25 @@ def test_what_may_differ_on_resume_is_how_a_run_is_watched_and_where(tmp_path: P
     assert (config.stop_at, config.keep, config.env_timeout) == (7, 0, 5.0)
 
 
+def test_a_recipe_stands_for_its_values_and_what_is_typed_wins() -> None:
+    def parsed(*flags: str) -> dict[str, Any]:
+        flags = ["--game", "foxglove", *flags]
+        return dataclasses.asdict(parse(MarioConfig, "", "", flags))
+
+    both = ("--learn-margin", "--give-up", "--return-first")
+    shares = ("--terminal-share", "0.25", "--terminal-steps", "10")
+    tuned = parsed("--recipe", "tuned", *both, *shares)
+    assert {**tuned, "recipe": "explorer"} == parsed("--recipe", "explorer")
+    assert parsed("--goal-rarity", "4", "--recipe", "explorer")["goal_rarity"] == 4
+
+
+def test_a_recipe_is_refused_where_it_would_do_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        parse(GridWorldConfig, "qmap.train_gridworld", "", ["--recipe", "explorer"])
+    assert stopped.value.code == 2
+    assert "expected one of published, tuned (" in capsys.readouterr().err
+
+
 def test_an_option_that_did_not_exist_when_a_run_began_has_its_default(tmp_path: Path) -> None:
     config = {"program": PROGRAM, "options": {"steps": 77}}
     (tmp_path / "config.json").write_text(json.dumps(config))

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from qmap.agents.published import ANY_SIZE, GRID_WORLD, VALUE_ITERATION
 from qmap.envs.gridworld_level import load_level
-from qmap.run_options import QMapOptions, of_learning, of_q_map, of_run
+from qmap.run_options import QMapOptions, of_learning, of_q_map, of_recipe, of_run
 from qmap.utils.errors import UserError
 
 
@@ -33,6 +33,7 @@ class GridWorldConfig(QMapOptions):
     }
 
     # What to learn.
+    recipe: str = of_recipe(RECIPES)
     train_level: str = of_learning("level1", "level: name or image file", metavar="LEVEL")
     steps: int = of_learning(100_000_000, "transitions to learn from", minimum=1)
     # Q-map. Transitions are drawn uniformly: free cells, then actions.
