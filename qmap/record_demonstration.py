@@ -13,8 +13,14 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from qmap.demonstration.actions_file import ENDING, Demonstration, read_actions, write_actions
-from qmap.demonstration.keyboard import Keys, play
+from qmap.demonstration.actions_file import (
+    ENDING,
+    Demonstration,
+    Step,
+    read_actions,
+    write_actions,
+)
+from qmap.demonstration.keyboard import Keys, WindowClosed, play
 from qmap.demonstration.trail import SEED, Trail, replay
 from qmap.demonstration.worlds import find_world
 from qmap.envs.contract import EnvironmentFailure
@@ -64,28 +70,40 @@ def main(arguments: Sequence[str] | None = None) -> None:
     else:
         beside = _beside(output)
         check_writable(beside)
-        demonstration = _played(world, output, options)
+        demonstration = _played(world, output, beside, options)
         with _kept(demonstration, beside):
             trail = _replayed(demonstration, world, output, options)
     print(f"{output}: {len(trail):,} actions, score {trail.returns[-1]:g}")
 
 
-def _played(world: Experiment, output: Path, options: RecordOptions) -> Demonstration:
+def _played(world: Experiment, output: Path, beside: Path, options: RecordOptions) -> Demonstration:
+    """Let somebody play; what was played is kept in a file of its own if that does not end well.
+
+    Raises:
+        UserError: somebody left, or closed the window, or the world failed.
+    """
     window = LiveWindow(
         f"Q-map: {world.name}",
         warn=lambda message: None,
         wanted_by="recording with the keyboard",
         instead="give --demo a file of actions, or the video of an episode",
     )
+    steps: list[Step] = []
     try:
         with (
             closing(window),
             closing(Envs(world.make_env, 1, seeds=[SEED], timeout=options.env_timeout)) as envs,
         ):
             say(Keys(envs.action_names).help())
-            steps = play(envs, window, 1 / options.pace)
-    except EnvironmentFailure as error:
-        raise UserError(f"{error}; nothing was saved") from error
+            play(envs, window, steps, 1 / options.pace)
+    except (EnvironmentFailure, WindowClosed, KeyboardInterrupt) as error:
+        if steps:
+            write_actions(beside, world.name, steps)
+            kept = f"what was played is in {beside}, for --demo"
+            if isinstance(error, UserError):
+                raise UserError(f"{error}; {kept}") from error
+            say(kept)
+        raise
     return Demonstration(world.name, tuple(steps), output)
 
 

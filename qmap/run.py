@@ -306,8 +306,6 @@ class Run:
         except (UserError, KeyboardInterrupt) as error:
             # Ctrl-C is taken over: somebody's world has raised this by itself.
             what = error if isinstance(error, UserError) else "the world raised KeyboardInterrupt"
-            if trace := getattr(error, "traceback", ""):
-                say(trace.rstrip())
             self.save_snapshot()
             raise UserError(
                 f"{what}; the run is saved as of step {self.step:,}, when the world is mended go "

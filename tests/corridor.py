@@ -99,5 +99,18 @@ class Lucky(Corridor):
         return frame, reward and reward + float(self.np_random.integers(9)), *rest
 
 
+class Brittle(Corridor):
+    """Breaks at its third step."""
+
+    def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        if self.steps == 2:
+            raise RuntimeError("it broke")
+        return super().step(action)
+
+
+def brittle(render_mode: str | None = None) -> gymnasium.Env:
+    return Brittle(render_mode)
+
+
 def lucky(render_mode: str | None = None) -> gymnasium.Env:
     return Lucky(render_mode)

@@ -14,6 +14,7 @@ from qmap.demonstration.keyboard import Keys, play
 from qmap.demonstration.trail import replay
 from qmap.demonstration.worlds import find_world
 from qmap.envs.vector import Envs
+from qmap.utils.command_line import run
 from qmap.utils.errors import UserError
 
 CORRIDOR = str(Path(__file__).parent / "corridor.py")
@@ -48,6 +49,9 @@ class Player:
     def show(self, picture: np.ndarray) -> None:
         self.pictures.append(picture)
         self.held = next(self.script)
+        self.closed = "close" in self.held
+        if "ctrl-c" in self.held:
+            raise KeyboardInterrupt
 
     def take_pressed(self) -> list[str]:
         return sorted(self.held)
@@ -59,8 +63,10 @@ class Player:
 def played(script: list[set[str]]) -> tuple[list[Step], Player]:
     envs = Envs(find_world(CORRIDOR).make_env, 1, seeds=[0], timeout=60.0)
     player = Player(script)
+    steps: list[Step] = []
     try:
-        return play(envs, player, 0.0, sleep=lambda seconds: None), player
+        play(envs, player, steps, 0.0, sleep=lambda seconds: None)
+        return steps, player
     finally:
         envs.close()
 
@@ -129,6 +135,35 @@ def test_what_was_played_and_does_not_replay_is_kept(
         read = read_actions(tmp_path / name)
         assert [{step.action.lower()} for step in read.steps] == keys
     assert not (tmp_path / "my.actions").exists()
+
+
+@pytest.mark.parametrize(
+    ("env", "last", "said", "kept"),
+    [
+        ("", {"close"}, "the window was closed: return saves, escape leaves", 2),
+        ("", {"ctrl-c"}, "", 2),
+        (":brittle", {"right"}, "raised RuntimeError: it broke", 2),
+        ("", {"escape"}, "nothing was saved", 0),
+    ],
+)
+def test_what_was_played_is_kept_whatever_ends_it_but_for_leaving(
+    env: str, last: set[str], said: str, kept: int, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    script = [{"right"}, {"right"}, last, {"return"}]
+    monkeypatch.setattr(record_demonstration, "LiveWindow", lambda *args, **kwargs: Player(script))
+    flags = ["--env", CORRIDOR + env, "--output", str(tmp_path / "my.actions"), "--pace", "1000"]
+    with pytest.raises(SystemExit) as stopped:
+        run(lambda: record_demonstration.main(flags))
+    assert stopped.value.code == (2 if said else 130)
+    *before, line = capsys.readouterr().err.splitlines()
+    assert said in line
+    assert ("RuntimeError: it broke" in before) == bool(env), "with its traceback"
+    files = list(tmp_path.iterdir())
+    assert len(files) == bool(kept)
+    for file in files:
+        assert f"what was played is in {file}, for --demo" in line
+        assert [step.action for step in read_actions(file).steps] == ["RIGHT"] * kept
 
 
 @pytest.mark.parametrize(

@@ -84,11 +84,7 @@ def _in_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_a_world_in_trouble_costs_its_episode_and_not_the_run(
-    kind: str,
-    told: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    kind: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The contract's check, in an instance apart, has taken its steps by then.
     monkeypatch.setattr(Dot, "steps", 0)
@@ -97,7 +93,7 @@ def test_a_world_in_trouble_costs_its_episode_and_not_the_run(
     message, run = str(error.value), run_folder(tmp_path)
     assert "\n" not in message
     assert f"go on with: python -m qmap.train_environment --resume {run}" in message
-    assert ("simulation became unstable" in capsys.readouterr().err) == (kind == "raises")
+    assert ("simulation became unstable" in error.value.traceback) == (kind == "raises")
     saved = max(snapshots.steps(run / "snapshots"))
     assert saved > 50, "more than the last snapshot that was due"
     monkeypatch.setattr(Dot, "trouble", False)

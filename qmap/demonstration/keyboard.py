@@ -24,6 +24,10 @@ COMPOSED = re.compile(r"(?:UP|DOWN|LEFT|RIGHT|FIRE)+")
 SMALLEST_HEIGHT, CAPTION = 400, 44
 
 
+class WindowClosed(UserError):
+    """The window was closed before anybody said what to do with what was played."""
+
+
 class Keys:
     """Which keys stand for which actions.
 
@@ -68,33 +72,37 @@ class Keys:
 def play(
     envs: Envs,
     window: LiveWindow,
+    steps: list[Step],
     seconds_per_step: float,
     sleep: Callable[[float], None] = time.sleep,
-) -> list[Step]:
-    """Let somebody play an episode; return its steps when they are to be saved.
+) -> None:
+    """Let somebody play an episode, until its steps are to be saved.
 
     Args:
         envs: a single copy, which can save its state.
         window: shows the game and tells the keys.
+        steps: empty; what is played is added, whatever ends it.
         seconds_per_step: pace of the game.
         sleep: waits.
 
     Raises:
-        UserError: it was left or the window closed, nothing was played, or the world has no states.
+        UserError: it was left, nothing was played, or the world has no states.
+        WindowClosed: the window was closed.
     """
     keys = Keys(envs.action_names)
     envs.recording = True
     screen = envs.reset().screen
     check_saves(envs)
-    steps: list[Step] = []
     states: list[bytes] = []
     over = False
     while True:
         due = time.monotonic() + seconds_per_step
         window.show(_picture(screen, steps, over))
         pressed = window.take_pressed()
-        if window.closed or LEAVE in pressed:
+        if LEAVE in pressed:
             raise UserError(f"nothing was saved: {SAVE} saves what was played")
+        if window.closed:
+            raise WindowClosed(f"the window was closed: {SAVE} saves, {LEAVE} leaves")
         if SAVE in pressed:
             break
         if BACK in pressed and steps:
@@ -113,7 +121,6 @@ def play(
         sleep(max(due - time.monotonic(), 0.0))
     if not steps:
         raise UserError("nothing was played: there is no demonstration to save")
-    return steps
 
 
 def _buttons(name: str) -> frozenset[str]:

@@ -39,13 +39,11 @@ class EnvironmentFailure(UserError):
 
     Attributes:
         copy: number of the copy, from 0.
-        traceback: the environment's own, empty where there is none.
     """
 
     def __init__(self, message: str, copy: int = 0, traceback: str = "") -> None:
-        super().__init__(message)
+        super().__init__(message, traceback)
         self.copy = copy
-        self.traceback = traceback
 
 
 class World(NamedTuple):
