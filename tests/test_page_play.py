@@ -5,6 +5,7 @@ import struct
 from collections.abc import Iterator
 from datetime import datetime, tzinfo
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import corridor_agent
@@ -68,6 +69,20 @@ def step_until_still(game: Game) -> int:
         steps += 1
         assert steps < 400
     return steps
+
+
+def test_the_policy_of_the_training_is_told_where_an_episode_ends(
+    game: Game, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends: list[int] = []
+    told = SimpleNamespace(end_episode=lambda player: ends.append(int(player.place[1])))
+    monkeypatch.setattr(game, "_policy", told)
+    row, col = here(game)
+    game.go_to(row, col + 5)
+    step_until_still(game)
+    game.restart()
+    assert ends == [col + 5], "where it was, not where the next one begins"
+    assert here(game)[1] != col + 5
 
 
 def test_it_walks_to_a_click_and_takes_the_steps_that_it_believed(game: Game) -> None:

@@ -50,3 +50,31 @@ def test_the_training_s_policy_draws_and_reaches_goals_as_the_training_did() -> 
         policy.act(SimpleNamespace(view=view), q_frames, 0)
         assert policy.policy.goal == goal
     assert policy._counts.visits.rows()[:, 0].tolist() == [7, 7, 7]
+
+
+def test_the_training_s_policy_knows_how_an_episode_ended() -> None:
+    from qmap.config import TrainingConfig
+    from qmap.evaluate.trained import Origin, Trained
+    from qmap.page.drivers import TrainingPolicy
+
+    config = TrainingConfig(
+        steps=10_000, learning_starts=10, min_goal=2, max_goal=2, goal_rarity=1.0, repeat=[9]
+    )
+    origin = Origin(Path("step_50.ckpt"), 50, config, "somewhere", lambda: None)
+    q_frames = np.zeros((4, 4, 3), np.float32)
+    q_frames[0, 3] = 0.9  # 2 steps away and a rounding error, for which there are 4
+    view = SimpleNamespace(coords=np.array([[2, 1, 0]]), rooms=np.array([0]))
+    for terminal, spent in ((False, 1), (True, 4)):
+        policy = TrainingPolicy(
+            origin, Trained(object(), object(), 0.9), (4, 4), 3, np.random.default_rng(0)
+        )
+        policy._random = 0.0
+        assert policy.act(SimpleNamespace(view=view), q_frames, 1).kind == "goal"
+        policy.end_episode(SimpleNamespace(view=view, terminal=terminal))
+        assert policy._counts.visits.rows().tolist() == [[0, 0, 3, spent], [0, 2, 1, 1]]
+        policy._random = 1.0
+        assert policy.act(SimpleNamespace(view=view), None, 0).kind == "random"
+        policy._random = 0.0
+        assert policy.act(SimpleNamespace(view=view), q_frames, 1).kind == "random"
+        policy.end_episode(SimpleNamespace(view=view, terminal=terminal))
+        assert policy.act(SimpleNamespace(view=view), q_frames, 1).kind == "goal"

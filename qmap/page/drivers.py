@@ -91,3 +91,7 @@ class TrainingPolicy:
         self._balance.count(self.policy.kind)
         self._balance.adjust(self._planned)
         return Choice(action, self.policy.kind.value)
+
+    def end_episode(self, player: Player) -> None:
+        """Let the policy know that the player's episode ends where it is, as a training does."""
+        self.policy.end_episode(player.view.coords[0], player.terminal)

@@ -311,9 +311,9 @@ class Game:
     def _begin(self) -> None:
         if self._tape is not None:
             self._tape.start()
-        self._player.begin()
         if self._policy is not None:
-            self._policy.policy.drop_goal()
+            self._policy.end_episode(self._player)
+        self._player.begin()
         self._episode = Episode(self._episode.number + 1)
         self._choice: Choice | None = None
         self._look()
