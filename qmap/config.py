@@ -1,8 +1,8 @@
 """Everything a training on a game can be told, in flat lists: each option stands here once.
 
-What it shares with all other trainings stands in `qmap.run_options`, what becomes of the screen in
-`qmap.world_options`. Beside them: which values do not fit together, and which do nothing.
-`qmap.parse_config` reads them.
+What it shares with who plays by a table stands in `qmap.game_options`, with all other trainings in
+`qmap.run_options`, what becomes of the screen in `qmap.world_options`. Beside them: which values do
+not fit together, and which do nothing. `qmap.parse_config` reads them.
 """
 
 from __future__ import annotations
@@ -14,21 +14,18 @@ from typing import Any, ClassVar
 
 from qmap.agents.published import GAMES
 from qmap.baselines.kept_actions import load_kept_actions
+from qmap.game_options import GameOptions
 from qmap.presets import PRESETS
 from qmap.run_options import (
     QMapOptions,
-    RunOptions,
     of_dqn,
     of_exploration,
     of_learning,
-    of_machine,
     of_q_map,
     of_recipe,
     of_replay,
-    of_run,
 )
 from qmap.utils.errors import UserError
-from qmap.world_options import WorldOptions
 
 # Seen to work best on Foxglove Run and Montezuma's Revenge alike (docs/seeing.md,
 # docs/exploration.md).
@@ -53,74 +50,6 @@ EXPLORER = {
     "terminal_share": 0.25,
     "terminal_steps": 10,
 }
-
-
-@dataclass(frozen=True)
-class GameOptions(RunOptions, WorldOptions):
-    """What every training on a game can be told, whoever plays.
-
-    Counts are in steps of the environments, all of them together.
-    """
-
-    # What to learn.
-    steps: int = of_learning(
-        5_000_000, "agent steps to train for; all schedules span them", minimum=1
-    )
-    sticky: float = of_learning(
-        0.0, "probability that a step takes the action before instead", minimum=0, below=1
-    )
-    game_reward: float = of_learning(
-        1.0, "the task's reward is the game's own, times this", needs=["dqn"]
-    )
-    right_reward: float = of_learning(
-        0.0, "and this for each step that moves the character to the right", needs=["dqn"]
-    )
-    death_reward: float = of_learning(
-        0.0, "and this for an end of the episode that does not finish a level", needs=["dqn"]
-    )
-    # Run.
-    stop_at: int | None = of_run(
-        None, "stop after so many steps, in the middle of the schedules", may_differ=True, minimum=1
-    )
-    videos: bool = of_run(True, "record no videos", may_differ=True)
-    checkpoint_every: int = of_run(100_000, "steps between checkpoints for --load", minimum=1)
-    # Machine.
-    envs: int = of_machine(1, "copies of the game, in a process each if more than one", minimum=1)
-    ray: str | None = of_machine(
-        None,
-        "step the copies on a Ray cluster: HOST:PORT, or auto for the one here",
-        may_differ=True,
-        metavar="ADDRESS",
-    )
-    env_timeout: float = of_machine(
-        60.0, "seconds that an environment may take for anything it does", may_differ=True, above=0
-    )
-
-    @property
-    def agent_name(self) -> str:
-        """Name of the agent in the results; each program's own."""
-        raise NotImplementedError
-
-    @property
-    def task_gamma(self) -> float:
-        """Discount factor of the returns that are logged; each program's own."""
-        raise NotImplementedError
-
-    @property
-    def shapes_rewards(self) -> bool:
-        """Whether the task has other rewards than the game's."""
-        return (self.game_reward, self.right_reward, self.death_reward) != (1.0, 0.0, 0.0)
-
-    @property
-    def last_step(self) -> int:
-        """The step after which the run ends."""
-        return self.steps if self.stop_at is None else min(self.stop_at, self.steps)
-
-    def remarks(self, typed: Collection[str]) -> Iterator[str]:
-        """Say which options do nothing; see `RunOptions.remarks`."""
-        yield from super().remarks(typed)
-        if self.stop_at is not None and self.stop_at > self.steps:
-            yield f"--stop-at {self.stop_at:,} does nothing: the run ends at --steps {self.steps:,}"
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from qmap.utils.window import LiveWindow
 
 if TYPE_CHECKING:
     from qmap.agents.trainable import TrainableAgent
-    from qmap.config import GameOptions
     from qmap.envs.vector import Envs
+    from qmap.game_options import GameOptions
     from qmap.run import Run
 
 FIRST_EPISODES = 50

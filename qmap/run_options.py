@@ -1,4 +1,4 @@
-"""What every training can be told, whatever it trains on; games have more in `qmap.config`.
+"""What every training can be told, whatever it trains on; games have more in `qmap.game_options`.
 
 Beside them: the groups that all options are in, and what leaves options without effect.
 """

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from qmap.config import GameOptions
     from qmap.envs.vector import Step
+    from qmap.game_options import GameOptions
 
 
 class ShapedRewards:

@@ -7,8 +7,9 @@ from functools import partial
 
 import gymnasium
 
-from qmap.config import GameOptions, TrainingConfig
+from qmap.config import TrainingConfig
 from qmap.experiment import Bests, Episode, Experiment
+from qmap.game_options import GameOptions
 from qmap.launch import train
 from qmap.parse_config import parse
 from qmap.utils import command_line

@@ -20,7 +20,7 @@ from qmap.utils.terminal import warn
 
 if TYPE_CHECKING:
     from qmap.agents.trainable import TrainableAgent
-    from qmap.config import GameOptions
+    from qmap.game_options import GameOptions
     from qmap.utils.run_folder import RunFolder
 
     # From the options, the world and its copies to who plays there.

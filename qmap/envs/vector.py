@@ -21,7 +21,7 @@ from qmap.utils.ray_cluster import connect
 from qmap.utils.terminal import warn
 
 if TYPE_CHECKING:
-    from qmap.config import GameOptions
+    from qmap.game_options import GameOptions
 
 # How long an environment may take to close at the end.
 CLOSING = 10.0

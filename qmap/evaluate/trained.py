@@ -14,9 +14,10 @@ import gymnasium
 import numpy as np
 
 from qmap.all_goals.config import AllGoalsConfig, MazeConfig, SokobanConfig
-from qmap.config import GameOptions, TrainingConfig
+from qmap.config import TrainingConfig
 from qmap.envs.make_env import make_sticky
 from qmap.experiment import Experiment
+from qmap.game_options import GameOptions
 from qmap.gridworld.config import GridWorldConfig
 from qmap.run_options import RunOptions
 from qmap.train_environment import EnvironmentConfig

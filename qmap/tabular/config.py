@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from qmap.config import GameOptions
 from qmap.envs.diagonal_grid import LARGEST
 from qmap.envs.games import GAMES
+from qmap.game_options import GameOptions
 from qmap.named_worlds import MONTEZUMA, OTHERS, NamedWorldOptions
 from qmap.run_options import of_exploration, of_learning, of_run
 from qmap.tabular.rules import BEST_REWARD, Q_LEARNING, RULES
