@@ -7,9 +7,10 @@ from functools import partial
 from typing import Any
 
 from qmap import train_environment, train_mario
-from qmap.config import RunOptions, TrainingConfig
+from qmap.config import TrainingConfig
 from qmap.experiment import Experiment
 from qmap.named_worlds import MONTEZUMA, NamedWorldOptions
+from qmap.run_options import RunOptions
 
 
 def find_world(env: str, **options: Any) -> Experiment:
