@@ -11,9 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from qmap.parse_config import parse
+from qmap.utils.curves import student_interval
 from qmap.utils.errors import UserError
 
 ROOT = Path(__file__).parent.parent
@@ -68,12 +70,51 @@ def test_anchors_are_made_of_headings_as_browsers_expect_them() -> None:
     assert anchors("# On level 2.1\n## Why, and how?\n") == {"on-level-21", "why-and-how"}
 
 
-@pytest.mark.parametrize(("page", "link"), LINKS, ids=" ".join)
+@pytest.mark.parametrize(("page", "link"), LINKS, ids=str)
 def test_a_link_leads_to_a_file_and_a_heading_in_it(page: str, link: str) -> None:
     path, _, anchor = link.partition("#")
     target = (ROOT / page).parent / path if path else ROOT / page
     assert target.exists()
     assert not anchor or anchor in anchors(target.read_text(encoding="utf-8"))
+
+
+NUMBER = r"\d[\d,]*(?:\.\d+)?"
+SUMMARY = re.compile(
+    rf"({NUMBER})\**(?: %)?(?: ± ({NUMBER}))?(?: %)? \(({NUMBER}(?:, {NUMBER})+)\)"
+)
+
+
+def summaries(page: str) -> Iterator[tuple[str, float, float | None, list[float], float]]:
+    """The means in a page with the seeds behind them: text, mean, interval, seeds, precision."""
+    for found in SUMMARY.finditer(page):
+        mean, interval, *_ = found.groups()
+        seeds = [number(each) for each in found[3].split(", ")]
+        precision = 10.0 ** -len(mean.partition(".")[2])
+        yield found[0], number(mean), interval and number(interval), seeds, precision
+
+
+def number(text: str) -> float:
+    return float(text.replace(",", ""))
+
+
+def test_summaries_are_found() -> None:
+    assert list(
+        summaries("| **1,548** ± 90 (1,575, 1,563, 1,507) | at 4 (2) | 0.5 (0.4, 0.6) |")
+    ) == [
+        ("1,548** ± 90 (1,575, 1,563, 1,507)", 1548, 90, [1575, 1563, 1507], 1),
+        ("0.5 (0.4, 0.6)", 0.5, None, [0.4, 0.6], 0.1),
+    ]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_means_and_intervals_are_those_of_the_seeds_beside_them(page: Path) -> None:
+    for text, mean, interval, seeds, precision in summaries(page.read_text(encoding="utf-8")):
+        # The seeds are rounded, too.
+        assert mean == pytest.approx(np.mean(seeds), abs=1.001 * precision), text
+        if interval is not None:
+            low, high = student_interval(np.array(seeds)[:, None], 95)
+            half = (high - low).item() / 2
+            assert interval == pytest.approx(half, rel=0.02, abs=2 * precision), text
 
 
 class Taken(BaseException):
