@@ -41,7 +41,7 @@ TUNED = {
     "goal_margin": 1,
 }
 # Visits more places on Foxglove Run, and arrives less often at the one that is asked for
-# (docs/exploration.md, "First return, then explore").
+# (docs/other_goals.md, "First return, then explore").
 EXPLORER = {
     **TUNED,
     "learn_margin": True,
