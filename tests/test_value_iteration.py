@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -36,8 +38,18 @@ def test_a_round_takes_the_best_of_a_cell_and_what_its_neighbours_let_through() 
         np.testing.assert_allclose(found[where], slow_spread(values[where], gates[where]))
 
 
-def test_the_gradient_of_a_round_is_that_of_its_definition() -> None:
-    values, gates = (tf.constant(each) for each in random_frames())
+def empty_room() -> tuple[np.ndarray, np.ndarray]:
+    """A start in the middle of nothing else: most cells have two neighbours that are as near."""
+    values = np.zeros((1, 9, 9, 1), np.float32)
+    values[0, 4, 4] = 1
+    return values, np.full_like(values, 0.9)
+
+
+@pytest.mark.parametrize("frames", [random_frames, empty_room])
+def test_the_gradient_of_rounds_is_that_of_their_definition(
+    frames: Callable[[], tuple[np.ndarray, np.ndarray]],
+) -> None:
+    values, gates = (tf.constant(each) for each in frames())
     weights = tf.random.stateless_normal(values.shape, (1, 2))
 
     def definition(values: tf.Tensor, gates: tf.Tensor) -> tf.Tensor:
@@ -47,12 +59,27 @@ def test_the_gradient_of_a_round_is_that_of_its_definition() -> None:
     for way in (spread, definition):
         with tf.GradientTape() as tape:
             tape.watch([values, gates])
-            # Two rounds, so that gradients come back through one.
-            total = tf.reduce_sum(weights * way(way(values, gates), gates))
+            arrived = values
+            for _ in range(8):
+                arrived = way(arrived, gates)
+            total = tf.reduce_sum(weights * arrived)
         gradients.append(tape.gradient(total, [values, gates]))
     for ours, expected in zip(*gradients, strict=True):
         assert np.abs(expected).max() > 0.1
-        np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_gradients_do_not_grow_with_the_number_of_shortest_ways() -> None:
+    start = tf.one_hot([0], 144)
+    gates = tf.fill((1, 12, 12, 1), 0.9)
+    with tf.GradientTape() as tape:
+        tape.watch(start)
+        arrived = tf.reshape(start, gates.shape)
+        for _ in range(22):
+            arrived = spread(arrived, gates)
+        farthest = arrived[0, -1, -1, 0]
+    # 705,432 shortest ways lead from one corner to the other.
+    assert tape.gradient(farthest, start)[0, 0].numpy() == pytest.approx(0.9**22, rel=1e-4)
 
 
 def test_rounds_bring_distances_around_walls() -> None:

@@ -79,8 +79,10 @@ class ValueIterationQFrames(QNetwork):
 def spread(values: tf.Tensor, gates: tf.Tensor) -> tuple[tf.Tensor, Callable]:
     """Return max(v, g * the maximum of v over the four neighbours), outside of which v is 0.
 
-    The gradient is that of the definition, but where several are the maximum each gets all of it:
-    TensorFlow's own takes four times as long.
+    The gradient is that of the definition, where several are the maximum in equal shares, and is
+    written out because TensorFlow's own takes four times as long. Where nothing is in the way such
+    ties are the rule: were each to get all of it, the gradient would grow with the number of
+    shortest ways, exponentially in the rounds.
 
     Args:
         values: v, (batch, height, width, channels).
@@ -92,10 +94,13 @@ def spread(values: tf.Tensor, gates: tf.Tensor) -> tuple[tf.Tensor, Callable]:
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         through_gates = upstream * tf.cast(passed > values, upstream.dtype)
-        to_largest = through_gates * gates
-        shares = [to_largest * tf.cast(each == largest, upstream.dtype) for each in around]
+        are_largest = [tf.cast(each == largest, upstream.dtype) for each in around]
+        share = through_gates * gates / tf.add_n(are_largest)
         padded = tf.add_n(
-            [tf.pad(share, margins) for share, margins in zip(shares, MARGINS, strict=True)]
+            [
+                tf.pad(share * is_largest, margins)
+                for is_largest, margins in zip(are_largest, MARGINS, strict=True)
+            ]
         )
         return upstream - through_gates + padded[:, 1:-1, 1:-1], through_gates * largest
 
