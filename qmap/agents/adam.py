@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
+from qmap.agents.schedules import linear
+
 
 class ClippedAdam:
     """Adam (Kingma and Ba 2015) as TensorFlow 1 computes it, one kernel call per variable.
@@ -39,6 +41,11 @@ class ClippedAdam:
         self.second_moments = [_zeros_like(variable) for variable in self.variables]
         self.beta_1_power = tf.Variable(self.BETA_1, trainable=False, dtype=tf.float32)
         self.beta_2_power = tf.Variable(self.BETA_2, trainable=False, dtype=tf.float32)
+
+    def fall(self, step: int, steps: int, last: float | None) -> None:
+        """Go in a straight line from `learning_rate` at step 0 to `last` at `steps`; None stays."""
+        if last is not None:
+            self.share.assign(linear(step, steps, 1.0, last / self.learning_rate))
 
     def apply(self, gradients: Sequence[tf.Tensor]) -> None:
         """Take one step along `gradients`, given in the order of the variables."""

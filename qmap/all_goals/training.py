@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from qmap.agents.schedules import linear
 from qmap.all_goals.all_goals import AllGoals
 from qmap.all_goals.config import AllGoalsConfig
 from qmap.all_goals.evaluation import evaluate, q_frames, table, true_q_frames
@@ -114,9 +113,7 @@ class AllGoalsTraining:
     def step(self) -> None:
         """One update, and what is due after it."""
         config = self.config
-        if config.last_lr is not None:
-            share = linear(self.run.step, config.steps, 1.0, config.last_lr / config.lr)
-            self.learner.optimizer.share.assign(share)
+        self.learner.optimizer.fall(self.run.step, config.steps, config.last_lr)
         walks = sample(self.draw, self.generators["transitions"], config.batch)
         self.learner.learn(walks, self.generators["sampling"])
         self.updates += 1

@@ -40,7 +40,12 @@ class GridWorldConfig(QMapOptions):
     model: str = of_q_map("convdeconv1", "the network", choices=GRID_WORLD)
     dueling: bool = of_q_map(True, "no dueling: a decoder for the actions alone")
     norm: bool = of_q_map(True, "no layer normalization", needs=["normalizes"])
-    lr: float = of_q_map(1e-4, "learning rate", above=0)
+    lr: float = of_q_map(1e-4, "learning rate at first", above=0)
+    last_lr: float | None = of_q_map(
+        None,
+        "and at the end, to which it falls in a straight line (default: as at first)",
+        above=0,
+    )
     clip: float = of_q_map(1000.0, "norm to which each gradient is clipped", above=0)
     batch: int = of_q_map(32, "transitions in an update", minimum=1)
     unreached: str = of_q_map(
@@ -105,7 +110,8 @@ def agent_name(config: GridWorldConfig) -> str:
     double = f"double-{config.double_order}" if config.double else "no-double"
     parts = [config.model]
     parts += [f"hidden-{config.hidden}"] * (config.hidden is not None)
-    parts += [f"{name}-{getattr(config, name):g}" for name in ("lr", "batch", "gamma", "target")]
+    parts += [f"lr-{config.lr:g}" + (f"-{config.last_lr:g}" if config.last_lr else "")]
+    parts += [f"{name}-{getattr(config, name):g}" for name in ("batch", "gamma", "target")]
     parts += [f"soft-{config.soft_target:g}"] * (config.soft_target > 0)
     parts += [f"no-{name}" for name in ("dueling", "norm") if not getattr(config, name)]
     parts += ["small-start"] * config.small_start

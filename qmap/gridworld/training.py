@@ -120,6 +120,7 @@ class GridWorldTraining:
         """One update, and what is due after it."""
         config, learner = self.config, self.learner
         batch = sample_transitions(self.train_level, self.generator, config.batch, self.reached)
+        learner.optimizer.fall(self.run.step, config.steps, config.last_lr)
         learner.train(batch, np.ones(config.batch, np.float32))
         self.updates += 1
         self.run.advance(config.batch)
