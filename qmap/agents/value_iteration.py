@@ -80,8 +80,8 @@ def spread(values: tf.Tensor, gates: tf.Tensor) -> tuple[tf.Tensor, Callable]:
     """Return max(v, g * the maximum of v over the four neighbours), outside of which v is 0.
 
     The gradient is that of the definition, where several are the maximum in equal shares, and is
-    written out because TensorFlow's own takes four times as long. Where nothing is in the way such
-    ties are the rule: were each to get all of it, the gradient would grow with the number of
+    written out because TensorFlow's own takes several times as long. Where nothing is in the way
+    such ties are the rule: were each to get all of it, the gradient would grow with the number of
     shortest ways, exponentially in the rounds.
 
     Args:
