@@ -47,8 +47,8 @@ class ValueIterationQFrames(QNetwork):
         self.mean_frame = MeanFrame() if center else None
         self.sigmoid = sigmoid
         self.encode = [
-            keras.layers.Conv2D(channels, 3, padding="same", activation="elu")
-            for channels in (self.FEATURES, self.CHANNELS)
+            keras.layers.Conv2D(self.FEATURES, 3, padding="same", activation="elu")
+            for _ in range(2)
         ]
         self.start = keras.layers.Conv2D(self.CHANNELS, 1)
         self.gate = keras.layers.Conv2D(self.CHANNELS, 3, padding="same", activation="sigmoid")
