@@ -31,6 +31,11 @@ SMALL_START = ["--small-start"]
 IGNORE = ["--unknown-columns", "ignore"]
 USUAL = ["--double-order", "usual"]
 SOFT = ["--soft-target", "0.01"]
+SKIP = [
+    *("--model", "skip1", "--lr", "3e-4", "--batch", "8", "--output", "sigmoid"),
+    *(USUAL + SOFT),
+    *("--unreached", "zero", "--eval-every", "200"),
+]
 WAYS = {
     "published": [],
     "small start": SMALL_START,
@@ -42,8 +47,9 @@ WAYS = {
         *(SMALL_START + USUAL + SOFT),
         *("--unreached", "zero"),
     ],
+    "skip, unreached 0": SKIP,
+    "skip, unreached 0, 256 units": [*SKIP, "--hidden", "256"],
     "tuned": ["--recipe", "tuned"],
-    "tuned, 256 units": ["--recipe", "tuned", "--hidden", "256"],
 }
 LOSSES = "ground_truth_loss.csv"
 LEVELS = ("level1", "level2", "level3")
