@@ -84,13 +84,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(Options, __doc__.splitlines()[0], arguments, "benchmarks.accuracy")
     print(f"mean squared errors on levels 1, 2 and 3, {options.steps:,} transitions")
     at = f"level 1 at {', '.join(f'{moment:,}' for moment in PUBLISHED_AT)}"
-    print(f"{'':34} {'at the end':24} {'last quarter':24} {'level 1, each seed':24} {at}")
+    print(f"{'':34} {'at the end':30} {'last quarter':30} {'level 1, each seed':30} {at}")
     for way in options.ways:
         runs = [errors(options, way, seed) for seed in range(options.seeds)]
         end = np.array([run.end for run in runs])
         quarter = np.mean([run.quarter for run in runs], axis=0)
         early = np.mean([run.early for run in runs], axis=0)
-        row = f"{shown(end.mean(axis=0)):24} {shown(quarter):24} {shown(end[:, 0]):24}"
+        row = f"{shown(end.mean(axis=0)):30} {shown(quarter):30} {shown(end[:, 0]):30}"
         print(f"{way:34} {row} {shown(early)}", flush=True)
     if options.picture:
         draw(options)
@@ -206,7 +206,7 @@ def train(options: Options, way: str, seed: int) -> None:
 
 def shown(values: np.ndarray) -> str:
     """Return errors as text."""
-    return " / ".join(f"{value:.4f}" for value in values)
+    return " / ".join(f"{value:.5f}" for value in values)
 
 
 if __name__ == "__main__":

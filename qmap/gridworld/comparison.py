@@ -54,7 +54,7 @@ class Comparisons:
         watched = run.newest_picture.due()
         for name, loss, observations, true, learned in comparisons:
             if drawn or watched or run.window is not None:
-                title = f"{name}, {run.step:,} transitions, mean squared error {loss:.4f}"
+                title = f"{name}, {run.step:,} transitions, mean squared error {loss:.5f}"
                 strips.append(draw_strip(title, observations, true, learned))
                 if drawn:
                     with run.warnings.tolerate("pictures of the Q-frames"):
@@ -62,7 +62,7 @@ class Comparisons:
                         write_image(images / f"step_{run.step}_{name}.png", strips[-1])
         self.log.write(run.step, *(each.loss for each in comparisons))
         if number:
-            run.show(", ".join(f"{each.name} {each.loss:.4f}" for each in comparisons))
+            run.show(", ".join(f"{each.name} {each.loss:.5f}" for each in comparisons))
         if run.window is not None:
             run.window.show(_stacked(strips))
         if watched:

@@ -55,7 +55,7 @@ export function open(section) {
     if (picture.maps.true) {
       truth.draw();
       right.lastChild.textContent =
-        `true distances; mean squared error of the Q-map ${picture.words.error.toFixed(4)}`;
+        `true distances; mean squared error of the Q-map ${picture.words.error.toFixed(5)}`;
     }
     bars.draw();
     describe(caption, view);
