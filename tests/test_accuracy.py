@@ -94,7 +94,7 @@ def test_the_tables_that_are_shipped_are_printed_and_drawn_without_a_training(
     results = Path(accuracy.__file__).parent / "results" / "accuracy.csv"
     picture = tmp_path / "errors.png"
     accuracy.main(["--results", str(results), "--ways", "published", "--picture", str(picture)])
-    assert "0.0120 / 0.0116 / 0.0149 0.0111" in capsys.readouterr().out
+    assert "0.01204 / 0.01160 / 0.01488    0.01109" in capsys.readouterr().out
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 

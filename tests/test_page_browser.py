@@ -36,7 +36,7 @@ def page(driver: Chrome, address: str) -> Chrome:
     choose(driver, "#pointer", "go")
     for _ in range(10):  # episodes begin anywhere, one in twenty where an end is on the screen
         restart(driver)
-        if words(driver, DIFFERENCE).endswith("0.0000"):
+        if words(driver, DIFFERENCE).endswith("0.00000"):
             break
     return driver
 
@@ -137,13 +137,13 @@ def steady(driver: Chrome) -> bool:
 def test_walls_are_drawn_with_the_mouse_and_the_truth_follows(page: Chrome) -> None:
     from selenium.webdriver import ActionChains
 
-    browser.until(lambda: words(page, DIFFERENCE).endswith("0.0000"))
+    browser.until(lambda: words(page, DIFFERENCE).endswith("0.00000"))
     choose(page, "#pointer", "build")
     canvas, x, y = cell(page, 3)
     _, beyond, _ = cell(page, 5)
     draw = ActionChains(page).move_to_element_with_offset(canvas, x, y).click_and_hold()
     draw.move_to_element_with_offset(canvas, beyond, y).release().perform()
-    browser.until(lambda: not words(page, DIFFERENCE).endswith("0.0000"))
+    browser.until(lambda: not words(page, DIFFERENCE).endswith("0.00000"))
     choose(page, "#pointer", "go")
     click(page, 2)
     browser.until(lambda: first_try(page)[1:] == ["2", "2", "✓ arrived"])
