@@ -129,6 +129,21 @@ def eagerly() -> Iterator[None]:
 
 
 @pytest.fixture
+def shares_used(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The shares of their learning rate with which updates are made, in their order."""
+    from qmap.agents.adam import ClippedAdam
+
+    used: list[float] = []
+    apply = ClippedAdam.apply
+    monkeypatch.setattr(
+        ClippedAdam,
+        "apply",
+        lambda adam, gradients: used.append(float(adam.share)) or apply(adam, gradients),
+    )
+    return used
+
+
+@pytest.fixture
 def few_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     """Comparisons with the truth in the grid world look at 3 columns of a level, not at 30."""
     from qmap.gridworld.evaluation import GroundTruth

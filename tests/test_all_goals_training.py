@@ -81,17 +81,10 @@ def test_a_resumed_run_ends_as_one_that_was_never_stopped(tmp_path: Path, learne
     ],
 )
 def test_the_learning_rate_falls_in_a_straight_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], shares: list[float]
+    tmp_path: Path, shares_used: list[float], options: list[str], shares: list[float]
 ) -> None:
-    used = []
-    apply = ClippedAdam.apply
-    monkeypatch.setattr(
-        ClippedAdam,
-        "apply",
-        lambda adam, grads: used.append(float(adam.share)) or apply(adam, grads),
-    )
     train_maze.main([*MAZE, *options, "--steps", "32", "--path", str(tmp_path)])
-    assert used == pytest.approx(shares)
+    assert shares_used == pytest.approx(shares)
 
 
 @pytest.mark.usefixtures("eagerly")
