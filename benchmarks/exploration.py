@@ -9,6 +9,7 @@ the comparison can be interrupted; `--only-there` takes what is there and says w
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -18,7 +19,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.result_table import add_run, draw_curves, missing, read_table, rows_of, shown
+from benchmarks.result_table import (
+    add_run,
+    draw_curves,
+    missing,
+    read_table,
+    require_table,
+    rows_of,
+    shown,
+)
 from qmap.baselines.kept_actions import load_kept_actions
 from qmap.utils.command_line import option, parse, run
 from qmap.utils.errors import UserError
@@ -29,6 +38,8 @@ from qmap.utils.visits import load_rows
 NOTHING_LEARNED = ["--no-qmap", "--no-dqn"]
 TUNED = ["--recipe", "tuned"]
 TO_THE_RIGHT = ["--actions", "RIGHT;RIGHT+JUMP"]
+MODEL = "q-map+dqn"
+LIKE_MODEL = "repeat-like-q-map"
 CONTROLS = {
     "random": [],
     "repeat-4": ["--repeat", "4"],
@@ -36,7 +47,7 @@ CONTROLS = {
     # An action that is kept with probability 7/8 is kept for 8 steps on average.
     "repeat-geometric-8": ["--sticky", "0.875"],
     "repeat-15-30": ["--repeat", "15", "30", "--single", "0.1"],
-    "repeat-like-q-map": [],  # --repeat-like and the run of MODEL with the same seed
+    LIKE_MODEL: [],  # --repeat-like and the run of MODEL with the same seed
     "jerk": ["--jerk"],
     "jerk-sticky": ["--jerk", "--sticky", "0.25"],
     "random-right": TO_THE_RIGHT,
@@ -44,14 +55,13 @@ CONTROLS = {
 AGENTS = {
     **{agent: NOTHING_LEARNED + options for agent, options in CONTROLS.items()},
     "dqn": ["--no-qmap"],
-    "q-map+dqn": [],
+    MODEL: [],
     "q-map+dqn-tuned": TUNED,
     "q-map+dqn-give-up": [*TUNED, "--learn-margin", "--give-up"],
     "q-map+dqn-explorer": ["--recipe", "explorer"],
     "q-map+dqn-foresight": [*TUNED, "--terminal-share", "0.125"],
     "q-map+dqn-right": [*TUNED, *TO_THE_RIGHT],
 }
-MODEL = "q-map+dqn"
 JERK_STEPS = 100_000  # over which JERK comes to replay only
 EVERY = 5_000  # steps between two points of a curve
 
@@ -116,12 +126,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(Options, __doc__.splitlines()[0], arguments, "benchmarks.exploration")
     if options.steps % EVERY:
         raise UserError(f"--steps {options.steps}: expected a multiple of {EVERY:,}")
+    if options.only_there and not any_run(options):
+        require_table(Path(options.results))
     for name in options.worlds:
-        found = {}
         agents = [agent for agent in options.agents if can_act(agent, name)]
-        for agent in agents:
-            runs = [explored(options, name, agent, seed) for seed in range(options.seeds)]
-            found[agent] = pd.concat(runs)
+        rows = all_explored(options, name, agents)
+        found = {agent: rows[agent] for agent in agents}
         for line in table(name, found, options):
             print(line, flush=True)
         if others := [agent for agent in options.agents if agent not in agents]:
@@ -133,6 +143,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def can_act(agent: str, world: str) -> bool:
     """Return whether a world has the actions of an agent."""
     return "--actions" not in AGENTS[agent] or WORLDS[world].program == "qmap.train_mario"
+
+
+def any_run(options: Options) -> bool:
+    """Return whether there is a run that was asked for, to fill a table with."""
+    asked = itertools.product(options.worlds, options.agents, range(options.seeds))
+    return any(find(options, *run) is not None for run in asked)
+
+
+def all_explored(options: Options, world: str, agents: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """Return the rows of all runs of each agent, made in an order in which none lacks its model.
+
+    Raises:
+        UserError: one fails.
+    """
+    found = {}
+    for agent in sorted(agents, key=lambda agent: agent == LIKE_MODEL):
+        runs = [explored(options, world, agent, seed) for seed in range(options.seeds)]
+        found[agent] = pd.concat(runs)
+    return found
 
 
 def explored(options: Options, world: str, agent: str, seed: int) -> pd.DataFrame:
@@ -181,7 +210,7 @@ def act(options: Options, world: str, agent: str, seed: int) -> bool:
         command += ["--resume", str(shorter)]
     else:
         command += [*WORLDS[world].options, *AGENTS[agent], "--seed", str(seed)]
-        if agent == "repeat-like-q-map":
+        if agent == LIKE_MODEL:
             if (model := find(options, world, MODEL, seed)) is None:
                 return False
             command += ["--repeat-like", str(model)]

@@ -35,6 +35,16 @@ def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     return table
 
 
+def require_table(path: Path) -> None:
+    """Refuse a table that is not there, where nothing is run to make it.
+
+    Raises:
+        UserError: there is none.
+    """
+    if not path.is_file():
+        raise UserError(f"there is no table {path}: leave --only-there out to make it")
+
+
 def rows_of(table: pd.DataFrame, **values: Any) -> pd.DataFrame:
     """Return the rows that have these values in these columns."""
     for column, value in values.items():
@@ -60,14 +70,23 @@ def add_run(
     others = table.drop(rows_of(table, **run).index)
     added = pd.DataFrame([[*run.values(), *row] for row in rows], columns=list(columns))
     table = pd.concat([others, added], ignore_index=True) if len(others) else added
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot("write", path, error) from error
+    make_folder(path)
     # Whole numbers stay as they are written beside values that are missing.
     table = table.convert_dtypes()
     with atomic_file(path) as file:
         table.to_csv(file, index=False, float_format="%.8g", lineterminator="\n")
+
+
+def make_folder(path: Path) -> None:
+    """Make the folder of a file, if it is not there.
+
+    Raises:
+        UserError: it cannot be made.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot("write", path, error) from error
 
 
 def shown(values: np.ndarray) -> str:
@@ -105,8 +124,11 @@ def draw_curves(path: Path, title: str, name: str, curves: Agents, options: Plot
         name: of the log that the columns are of.
         curves: the runs of each agent or way, each with a column `steps`.
         options: how to draw them.
+
+    Raises:
+        UserError: the picture or its folder cannot be written.
     """
     figure = draw_figure(title, name, curves, options)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path)
     with atomic_file(path) as file:
         figure.savefig(file, format="png", dpi=150)

@@ -19,7 +19,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.result_table import add_run, draw_curves, missing, read_table, rows_of, shown
+from benchmarks.result_table import (
+    add_run,
+    draw_curves,
+    missing,
+    read_table,
+    require_table,
+    rows_of,
+    shown,
+)
 from benchmarks.workloads import mario, montezuma
 from qmap.agents import device
 from qmap.agents.agent import Agent
@@ -93,6 +101,8 @@ class Options:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure what is missing, then print the tables."""
     options = parse(Options, __doc__.splitlines()[0], arguments, "benchmarks.seeing")
+    if options.only_there:
+        require_table(Path(options.results))
     device.set_up(precision=options.precision)
     for world in options.worlds:
         for seed in range(options.seeds):

@@ -194,7 +194,8 @@ class TrainingConfig(GameOptions, QMapOptions):
     terminal_share: float = of_q_map(
         0.0,
         "share of each of the Q-map's batches that is drawn evenly from the steps that ended an "
-        "episode; by priority alone they are too few for the Q-map to foresee a death",
+        "episode, which are few by priority alone; in a run from its beginning it was not seen to "
+        "make the Q-map foresee deaths (docs/other_goals.md)",
         needs=["qmap"],
         minimum=0,
         maximum=1,

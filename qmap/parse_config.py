@@ -38,20 +38,55 @@ def parse(
             that is damaged.
     """
     typed = command_line.typed(config, description, arguments, program, GROUPS)
-    if "resume" in typed:
-        values = _resumed(config, program, typed)
-    else:
-        recipes = getattr(config, "RECIPES", {})
-        values = {
-            **recipes.get(typed.get("recipe"), {}),
-            **PRESETS.get(typed.get("preset"), {}),
-            **typed,
-        }
-    parsed = config(**values)
+    resumes = "resume" in typed
+    parsed = config(**(_resumed(config, program, typed) if resumes else _begun(config, typed)))
     parsed.check()
     for remark in parsed.remarks(typed):
         say(f"note: {remark}")
     return parsed
+
+
+def check_stored(config: type[RunOptions], path: Path, options: dict[str, Any]) -> dict[str, Any]:
+    """Return all options of a run, checked, from those that its config.json holds.
+
+    Args:
+        config: what its program can be told.
+        path: of the file, for the messages.
+        options: as they were read.
+
+    Raises:
+        UserError: there is no such option, or no such value of it.
+    """
+    known = options_of(config)
+    # What did not exist yet when the run began has its default, or what it was in effect.
+    stored = {name: option.default for name, option in known.items()} | config.EARLIER
+    for name, value in options.items():
+        if name not in known:
+            raise UserError(
+                f"{path} is of another version: there is no option {name!r}; expected a run of "
+                "this one"
+            )
+        try:
+            stored[name] = known[name].check(value)
+        except ValueError as error:
+            raise UserError(
+                f"{path} is damaged: {name} is {shown(value)}, expected {error}"
+            ) from error
+    return stored
+
+
+def _begun(config: type[Config], typed: dict[str, Any]) -> dict[str, Any]:
+    """Return what was typed, and beside it the values of the recipe or of the preset.
+
+    Raises:
+        UserError: both were typed.
+    """
+    recipe = getattr(config, "RECIPES", {}).get(typed.get("recipe"), {})
+    preset = PRESETS.get(typed.get("preset"), {})
+    if recipe and preset:
+        chosen = f"--recipe {typed['recipe']} and --preset {typed['preset']}"
+        raise UserError(f"{chosen} exclude each other: keep one")
+    return {**recipe, **preset, **typed}
 
 
 def _resumed(config: type[Config], program: str, typed: dict[str, Any]) -> dict[str, Any]:
@@ -60,20 +95,7 @@ def _resumed(config: type[Config], program: str, typed: dict[str, Any]) -> dict[
     if not folder.is_dir():
         raise UserError(f"there is no run {folder}; expected the folder of a run, with config.json")
     known = options_of(config)
-    # What did not exist yet when the run began has its default, or what it was in effect.
-    stored = {name: option.default for name, option in known.items()} | config.EARLIER
-    for name, value in read_config(folder, program).items():
-        if name not in known:
-            raise UserError(
-                f"{folder / CONFIG} is of another version: there is no option {name!r}; start a "
-                "new run"
-            )
-        try:
-            stored[name] = known[name].check(value)
-        except ValueError as error:
-            raise UserError(
-                f"{folder / CONFIG} is damaged: {name} is {shown(value)}, expected {error}"
-            ) from error
+    stored = check_stored(config, folder / CONFIG, read_config(folder, program))
     for name, value in typed.items():
         if not known[name].may_differ and stored[name] != value:
             raise UserError(

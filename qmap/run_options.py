@@ -5,12 +5,12 @@ Beside them: the groups that all options are in, and what leaves options without
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
-from qmap.utils.command_line import option, options_of
+from qmap.utils.command_line import option, options_of, words_of
 from qmap.world_options import GROUP
 
 GROUPS = ("what to learn", GROUP, "exploration", "Q-map", "DQN", "replay", "run", "machine")
@@ -23,13 +23,19 @@ of_run = partial(option, group=GROUPS[6])
 of_machine = partial(option, group=GROUPS[7])
 
 
-def of_recipe(recipes: Collection[str]) -> str:
+def of_recipe(recipes: Mapping[str, Mapping[str, Any]]) -> str:
     """Declare the option that chooses among the `RECIPES` of a program."""
     return of_learning(
         "published",
-        "which set of values the options below begin with; config.json holds the values",
+        "which values the options begin with; what is typed wins, --no-NAME and --NAME none too. "
+        + "; ".join(f"{name}: {as_typed(values)}" for name, values in recipes.items() if values),
         choices=tuple(recipes),
     )
+
+
+def as_typed(values: Mapping[str, Any]) -> str:
+    """Return what is typed for options to have these values."""
+    return " ".join(word for name, value in values.items() for word in words_of(name, value))
 
 
 # What leaves options without effect, by the attribute that they need; else it is the flag that
@@ -111,7 +117,7 @@ class RunOptions:
                 # A training that never lacks it has no such attribute.
                 if not getattr(self, need, True):
                     why = WITHOUT.get(need) or known[need].flag
-                    idle.setdefault(why, []).append(known[name].flag)
+                    idle.setdefault(why, []).append(known[name].words(getattr(self, name))[0])
                     break
         for why, flags in idle.items():
             yield f"{', '.join(flags)} {'does' if len(flags) == 1 else 'do'} nothing with {why}"

@@ -55,6 +55,42 @@ def test_values_have_the_kind_of_their_field() -> None:
     }
 
 
+def test_a_flag_is_taken_back_by_its_opposite_and_the_last_one_wins() -> None:
+    assert type_in("--no-render --dqn") == {"render": False, "dqn": True}
+    assert type_in("--render --no-render") == {"render": False}
+    assert type_in("--no-render --render") == {"render": True}
+
+
+def test_none_takes_a_value_back_where_it_is_no_text() -> None:
+    @dataclass
+    class Optional:
+        seed: int | None = option(7, "seed")
+        lr: float | None = option(0.1, "learning rate", above=0)
+        level: str | None = option("1.1", "level", choices=("1.1", "1.2"))
+        load: str | None = option(None, "file")
+
+    line = ["--seed", "none", "--lr", "none", "--level", "none", "--load", "none"]
+    found = typed(Optional, "A program.", line, program="program")
+    assert found == {"seed": None, "lr": None, "level": None, "load": "none"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("render", True, "--render"),
+        ("render", False, "--no-render"),
+        ("dqn", True, "--dqn"),
+        ("dqn", False, "--no-dqn"),
+        ("seed", 3, "--seed 3"),
+        ("seed", None, "--seed none"),
+        ("freqs", [1.0, 2.5], "--freqs 1.0 2.5"),
+    ],
+)
+def test_what_is_typed_for_a_value_is_read_as_it(name: str, value: Any, words: str) -> None:
+    assert options_of(Options)[name].written(value) == words
+    assert type_in(words) == {name: value}
+
+
 def test_a_list_that_is_a_default_is_not_shared() -> None:
     assert Options().without is not Options().without
 
@@ -105,7 +141,6 @@ def test_a_value_in_a_file_is_held_to_what_the_command_line_takes() -> None:
     [
         ("--stepss 3", "unrecognized arguments: --stepss"),
         ("--step 3", "unrecognized arguments: --step"),
-        ("--dqn", "unrecognized arguments: --dqn"),
         ("stray", "unrecognized arguments: stray"),
         ("--steps", "--steps: expected one argument"),
         ("--steps 0", "'0' given, expected a whole number at least 1"),
@@ -129,6 +164,7 @@ def test_a_value_in_a_file_is_held_to_what_the_command_line_takes() -> None:
         ("--without", "expected at least one argument"),
         ("--freqs 1 -2", "-2"),
         ("--freqs 1 inf", "'inf' given, expected a number"),
+        ("--steps none", "'none' given, expected a whole number"),
     ],
 )
 def test_what_cannot_be_understood_is_one_line_and_exit_status_2(
@@ -167,6 +203,8 @@ def test_help_lists_every_flag_with_its_default(capsys: pytest.CaptureFixture[st
     output = help_of(Options, capsys)
     for text in ("--no-dqn", "--render", "--train-every N", "(default 4)", "{1.1,1.2}", "100 %"):
         assert text in output
+    for text in ("--dqn", "--no-render"):
+        assert f" {text} " not in output, "the opposite of a flag takes no line of its own"
     assert output.startswith("usage: python -m program [options] A program.")
 
 

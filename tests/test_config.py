@@ -45,6 +45,8 @@ def test_a_resumed_run_has_the_options_it_was_started_with(tmp_path: Path) -> No
         (["--steps", "78"], "--steps 78 contradicts the run, which has 77"),
         (["--no-qmap"], "--no-qmap contradicts the run"),
         (["--deterministic"], "--deterministic contradicts the run"),
+        (["--no-give-up"], "--no-give-up contradicts the run, which has True"),
+        (["--hidden", "none"], "--hidden none contradicts the run, which has 192"),
         (["--load", "other.ckpt"], "--load other.ckpt contradicts the run, which has None"),
         (
             ["--seed", "0", "--qmap-lr", "0.5"],
@@ -57,7 +59,7 @@ def test_a_resumed_run_has_the_options_it_was_started_with(tmp_path: Path) -> No
 def test_a_flag_that_contradicts_the_run_is_refused_by_name(
     tmp_path: Path, flags: list[str], said: str
 ) -> None:
-    write(tmp_path, steps=77)
+    write(tmp_path, steps=77, give_up=True, hidden=192)
     with pytest.raises(UserError) as error:
         resume(tmp_path, *flags)
     assert said in str(error.value)
@@ -166,6 +168,49 @@ def test_a_recipe_stands_for_its_values_and_what_is_typed_wins() -> None:
     assert parsed("--goal-rarity", "4", "--recipe", "explorer")["goal_rarity"] == 4
 
 
+RECIPES = [
+    (config, recipe) for config in (MarioConfig, GridWorldConfig) for recipe in config.RECIPES
+]
+
+
+@pytest.mark.parametrize(("config", "recipe"), RECIPES)
+def test_each_value_of_a_recipe_is_taken_back_by_what_is_typed(config: type, recipe: str) -> None:
+    ours = ["--game", "foxglove"] * (config is MarioConfig)
+    for name in config.RECIPES[recipe]:
+        each = options_of(config)[name]
+        parsed = parse(config, "", "", [*ours, "--recipe", recipe, *each.words(each.default)])
+        assert getattr(parsed, name) == each.default
+
+
+def test_what_a_preset_leaves_out_is_put_back_by_what_is_typed() -> None:
+    flags = ["--preset", "mario-land", "--qmap", "--dueling", "--double", "--target-network"]
+    parsed = parse(TrainingConfig, "", "", flags)
+    assert (parsed.qmap, parsed.dueling, parsed.double, parsed.target_network) == (True,) * 4
+    assert parsed.dqn_model == "nature"
+
+
+def test_a_recipe_and_a_preset_are_not_mixed() -> None:
+    with pytest.raises(UserError) as refused:
+        parse(TrainingConfig, "", "", ["--recipe", "tuned", "--preset", "mario-ddqn"])
+    assert str(refused.value) == (
+        "--recipe tuned and --preset mario-ddqn exclude each other: keep one"
+    )
+    alone = parse(TrainingConfig, "", "", ["--preset", "mario-ddqn"])
+    both = parse(TrainingConfig, "", "", ["--recipe", "published", "--preset", "mario-ddqn"])
+    assert both == alone
+
+
+@pytest.mark.parametrize("config", [MarioConfig, GridWorldConfig])
+def test_help_says_what_each_recipe_holds(config: type, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(config, "", "A program.", ["--help"])
+    # Lines may break within an option's name.
+    said = "".join(capsys.readouterr().out.split())
+    for recipe, values in config.RECIPES.items():
+        words = [word for name in values for word in options_of(config)[name].words(values[name])]
+        assert not values or "".join([f"{recipe}:", *words]) in said
+
+
 def test_a_recipe_is_refused_where_it_would_do_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         parse(GridWorldConfig, "qmap.train_gridworld", "", ["--recipe", "explorer"])
@@ -217,6 +262,10 @@ def test_what_does_not_fit_together_is_refused_wherever_it_stands(
         ),
         ("--no-dqn --dqn-gamma 0.5", []),  # of the returns that are logged
         ("--alpha 0 --beta 1", ["--beta does nothing with --alpha 0"]),
+        (
+            "--recipe tuned --no-qmap --no-center-frames",
+            ["--no-center-frames does nothing with --no-qmap"],
+        ),
         (
             "--no-dqn --no-double --target-every 4",
             ["--target-every does nothing with no target network in use"],

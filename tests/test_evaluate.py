@@ -125,12 +125,36 @@ def test_a_checkpoint_is_evaluated_on_another_level_beside_its_own(
     assert not centered
     main([path, *options, "--level", "level3"])
     assert centered == [CENTERING_STEPS]
+    main([path, *options, "--level", "level1"])
+    assert centered == [CENTERING_STEPS], "it was trained on that one"
     for name, world in (("step_32", "level1"), ("step_32_gridworld_level3", "level3")):
         told = json.loads((run_folder / "evaluation" / name / "evaluation.json").read_text())
         assert told["world"] == f"gridworld_{world}"
     with pytest.raises(UserError, match="has no level level9; expected one of level1, level2"):
         main([path, *options, "--level", "level9"])
     assert len(list((run_folder / "evaluation").iterdir())) == 2
+
+
+def test_nothing_of_an_earlier_evaluation_stays_beside_a_new_one(
+    run_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    q_frames = np.full((1, 28, 32, 4), GAMMA**4, np.float32)
+    monkeypatch.setattr(QMapLearner, "q_frames", lambda *_: q_frames)
+    path, output = str(run_folder / "tensorflow" / "step_32.ckpt"), run_folder / "output"
+    options = ["--max-steps", "3", "--output", str(output)]
+    main([path, *options, "--states", "2", "--episodes", "2", "--video"])
+    tables = {"episodes.csv", "evaluation.json", "evaluation.png"}
+    assert {each.name for each in output.iterdir()} == {*tables, "walks.csv", "videos"}
+    assert len(list((output / "videos").iterdir())) == 2
+    for name in ("notes.txt", "videos/episode-000001_step-0000003_score-0.mp4"):
+        (output / name).touch()
+    main([path, *options, "--states", "0", "--episodes", "1", "--video"])
+    assert {each.name for each in output.iterdir()} == {*tables, "videos", "notes.txt"}
+    training = "episode-000001_step-0000003_score-0.mp4"
+    videos = [each.name for each in (output / "videos").iterdir() if each.name != training]
+    assert [name.partition("_")[0] for name in videos] == ["episode-001"]
+    main([path, *options, "--states", "0", "--episodes", "1"])
+    assert [each.name for each in (output / "videos").iterdir()] == [training]
 
 
 def test_a_world_without_levels_has_no_other(tmp_path: Path) -> None:
@@ -157,6 +181,29 @@ def test_what_is_no_checkpoint_of_a_run_is_refused(run_folder: Path) -> None:
     (run_folder / "config.json").write_text('{"program": "else", "options": {}}')
     with pytest.raises(UserError, match=r"does not say what step_32\.ckpt is"):
         find(run_folder / "tensorflow" / "step_32.ckpt")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "expected"),
+    [
+        ("stack", 0, "a whole number at least 1 and at most 16"),
+        ("qmap_gamma", 2.0, "a number above 0 and below 1"),
+        ("qmap", "yes", "true or false"),
+    ],
+)
+def test_a_run_with_options_that_no_training_takes_is_refused_in_one_line(
+    tmp_path: Path, option: str, value: object, expected: str
+) -> None:
+    path = tmp_path / "tensorflow" / "step_7.ckpt"
+    path.parent.mkdir()
+    path.touch()
+    options = {**dataclasses.asdict(MarioConfig(game="foxglove")), option: value}
+    words = {"program": "qmap.train_mario", "options": options}
+    (tmp_path / "config.json").write_text(json.dumps(words))
+    with pytest.raises(UserError, match=r"config\.json is damaged") as refused:
+        find(path)
+    assert str(refused.value).endswith(f"{option} is {value!r}, expected {expected}")
+    assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import exploration
-from benchmarks.exploration import AGENTS, WORLDS, Options, can_act, explored, main
+from benchmarks.exploration import AGENTS, COLUMNS, WORLDS, Options, can_act, explored, main
 from qmap.parse_config import parse
 from qmap.utils.command_line import typed
 from qmap.utils.errors import UserError
@@ -133,6 +133,40 @@ def test_agents_with_two_actions_are_held_against_those_with_two(
     assert {**expected, "q-map+dqn-right": "0.25"}.items() <= shares.items()
 
 
+def test_one_pass_makes_the_control_that_needs_the_run_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = []
+
+    def run(command: list[str], **_: object) -> object:
+        agent = Path(command[command.index("--path") + 1]).name
+        made.append(agent)
+        write_run(tmp_path, agent, 0, VISITS)
+        return type("Done", (), {"returncode": 0})
+
+    monkeypatch.setattr(exploration.subprocess, "run", run)
+    command = ["--worlds", LEVEL, "--steps", "10000", "--path", str(tmp_path), "--seeds", "1"]
+    main([*command, "--results", str(tmp_path / "t.csv")])
+    assert sorted(made) == sorted(AGENTS)
+    out = capsys.readouterr().out
+    assert "missing" not in out
+    rows = [line.split(" | ")[0].removeprefix("| ") for line in out.splitlines() if " | " in line]
+    assert rows[1:] == list(AGENTS), "the table has them in the order that was asked for"
+
+
+def test_a_table_that_is_not_there_is_refused_if_there_are_no_runs_to_fill_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["--worlds", LEVEL, "--steps", "10000", "--path", str(tmp_path), "--only-there"]
+    command += ["--results", str(tmp_path / "mistyped.csv"), "--agents", "dqn", "random"]
+    with pytest.raises(UserError, match=r"^there is no table .*mistyped\.csv: leave .* make it$"):
+        main(command)
+    assert capsys.readouterr().out == ""
+    write_run(tmp_path, "dqn", 1, VISITS)
+    main(command)
+    assert "missing: dqn (2 of 3 seeds), random (3 of 3 seeds)" in capsys.readouterr().out
+
+
 def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """The commands that are run from now on; each fails."""
     found: list[list[str]] = []
@@ -197,6 +231,7 @@ def test_every_agent_in_every_world_is_a_command_that_its_program_takes(
 def test_agents_with_two_actions_are_of_the_worlds_that_have_them(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    (tmp_path / "t.csv").write_text(f"{','.join(COLUMNS)}\n")
     command = ["--steps", "10000", "--path", str(tmp_path), "--only-there", "--results"]
     command += [str(tmp_path / "t.csv"), "--agents", "random", "random-right", "--worlds"]
     main([*command, "montezuma", LEVEL])

@@ -5,8 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import pytest
 
-from benchmarks.result_table import add_run, shown
+from benchmarks.result_table import add_run, draw_curves, shown
+from qmap.utils.errors import UserError
+from qmap.utils.plot_options import PlotOptions
 
 COLUMNS = ["agent", "steps", "depth", "share"]
 
@@ -20,6 +24,14 @@ def test_rows_of_other_runs_stay_as_they_are_written_when_one_is_added(tmp_path:
     assert path.read_text() == before + "b,5,,\n"
     add_run(path, COLUMNS, {"agent": "b"}, [[5, 7, 0.5]])
     assert path.read_text() == before + "b,5,7,0.5\n"
+
+
+def test_a_picture_in_a_folder_that_cannot_be_made_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    curves = {"agent": {"seed-0": pd.DataFrame({"steps": [0, 1], "cells": [1, 2]})}}
+    with pytest.raises(UserError, match=r"^cannot write .*file/pictures/a\.png: ") as refused:
+        draw_curves(tmp_path / "file/pictures/a.png", "a", "coverage", curves, PlotOptions())
+    assert "\n" not in str(refused.value)
 
 
 def test_a_single_value_has_no_interval_and_nothing_is_shown_of_none() -> None:

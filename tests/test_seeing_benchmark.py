@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks import seeing
 from benchmarks.seeing import COLUMNS, Frames, Options, learn, main
+from qmap.utils.errors import UserError
 from qmap.utils.image_file import read_image
 
 WORLD = "foxglove_1.1"
@@ -71,6 +72,14 @@ def test_the_table_has_means_of_seeds_and_at_the_end_each_with_an_interval(
     assert "| tuned | 11 | 21 | 21 ± 2 (20, 21, 22) | 90 ± 0 (90, 90, 90) | 25 ± 0" in out
     assert "missing: tuned (1 of 4 seeds), skip (4 of 4 seeds)" in out
     assert read_image(tmp_path / f"{WORLD}.png", "L", (4000, 4000)).pixels.std() > 10
+
+
+def test_a_table_that_is_not_there_is_refused_where_nothing_is_measured(
+    tmp_path: Path, asked: list, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(UserError, match=r"^there is no table .*t\.csv: leave .* make it$"):
+        main(command(tmp_path, "--only-there"))
+    assert (asked, capsys.readouterr().out) == ([], "")
 
 
 class FakeQMap:

@@ -12,8 +12,9 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-from collections.abc import Sequence
-from contextlib import ExitStack
+import re
+from collections.abc import Collection, Sequence
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,10 @@ from qmap.utils.quiet import quiet
 from qmap.utils.terminal import progress_bar, say
 
 MOMENTS = 3
+# What there may be of an evaluation in its folder; a training's videos have other names.
+FILES = re.compile(
+    r"evaluation\.(json|png)|(episodes|walks)\.csv|videos/episode-\d+_score-[^_]+\.mp4"
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -49,21 +54,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with quiet(), nothing_to_lose():
         from qmap.evaluate.levels import on_level
         from qmap.evaluate.trained import find
-    origin = find(place(options.checkpoint))
-    output = options.output or origin.folder / "evaluation" / f"step_{origin.step}"
-    if options.level is not None:
-        origin = on_level(origin, options.level)
-        output = options.output or output.with_name(f"{output.name}_{origin.name}")
+    trained = find(place(options.checkpoint))
+    origin = trained if options.level is None else on_level(trained, options.level)
+    elsewhere = origin.config != trained.config
+    name = f"step_{origin.step}" + f"_{origin.name}" * elsewhere
+    output = options.output or origin.folder / "evaluation" / name
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise cannot("write", output, error) from error
-    print(evaluate(origin, output, options))
+    print(evaluate(origin, output, options, elsewhere))
     print(output)
 
 
-def evaluate(origin: Any, output: Path, options: Any) -> str:
+def evaluate(origin: Any, output: Path, options: Any, elsewhere: bool) -> str:
     """Evaluate, write everything into `output`, and return the results as text.
+
+    What is there of an earlier evaluation goes.
+
+    Args:
+        origin: the checkpoint and its world.
+        output: a folder.
+        options: of the command line.
+        elsewhere: whether the level is another one than was trained on.
 
     Raises:
         UserError: the checkpoint does not fit, or a file cannot be written.
@@ -77,7 +90,7 @@ def evaluate(origin: Any, output: Path, options: Any) -> str:
         from qmap.evaluate.play import Behavior, Samples, Sights, play, random_start
         from qmap.evaluate.player import Player
         from qmap.evaluate.trained import load, true_steps
-        from qmap.evaluate.watching import Watching
+        from qmap.evaluate.watching import Watching, video_name
         from qmap.gridworld.config import GridWorldConfig
     set_up(precision=origin.config.precision)
     generator = streams.generator(options.seed, "evaluation")
@@ -87,7 +100,7 @@ def evaluate(origin: Any, output: Path, options: Any) -> str:
         stack.callback(envs.close)
         trained = load(origin, envs)
         player = Player(envs, trained.stack, trained.skip)
-        if options.level is not None:
+        if elsewhere:
             center(trained, player, streams.generator(options.seed, "centering"))
         behavior = Behavior(trained, envs.coords_shape, envs.n_actions, options.random, generator)
         sights, samples = Sights(), Samples(options.states * (trained.q_map is not None), generator)
@@ -155,12 +168,38 @@ def evaluate(origin: Any, output: Path, options: Any) -> str:
             figure = picture.draw(title, results, sights, walks, watching.moments)
             with atomic_file(output / "evaluation.png") as file:
                 figure.savefig(file, format="png", dpi=100)
-    for name, rows in (("episodes", episodes), ("walks", walks)):
-        if rows:
-            with atomic_file(output / f"{name}.csv") as file:
-                file.write(_table([dataclasses.asdict(row) for row in rows]).encode())
+    tables = {
+        name: rows for name, rows in (("episodes.csv", episodes), ("walks.csv", walks)) if rows
+    }
+    pictures = ["evaluation.png"] * (trained.q_map is not None)
+    videos = [f"videos/{video_name(episode)}.mp4" for episode in episodes if options.video]
+    _remove_others(output, ["evaluation.json", *tables, *pictures, *videos])
+    for name, rows in tables.items():
+        with atomic_file(output / name) as file:
+            file.write(_table([dataclasses.asdict(row) for row in rows]).encode())
     write_json(output / "evaluation.json", results)
     return report.text(results)
+
+
+def _remove_others(output: Path, ours: Collection[str]) -> None:
+    """Remove the files of an earlier evaluation but those that this one writes.
+
+    Args:
+        output: the folder of both.
+        ours: what this one writes, as paths within it.
+
+    Raises:
+        UserError: one cannot be removed.
+    """
+    for path in (*output.glob("*"), *output.glob("videos/*")):
+        name = path.relative_to(output).as_posix()
+        if FILES.fullmatch(name) and name not in ours:
+            try:
+                path.unlink()
+            except OSError as error:
+                raise cannot("remove", path, error) from error
+    with suppress(OSError):  # there is none, or something is in it
+        (output / "videos").rmdir()
 
 
 def _table(rows: list[dict[str, Any]]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -19,6 +18,7 @@ from qmap.envs.make_env import make_sticky
 from qmap.experiment import Experiment
 from qmap.game_options import GameOptions
 from qmap.gridworld.config import GridWorldConfig
+from qmap.parse_config import check_stored
 from qmap.run_options import RunOptions
 from qmap.train_environment import EnvironmentConfig
 from qmap.train_environment import make_experiment as make_environment
@@ -27,8 +27,7 @@ from qmap.train_mario import make_experiment as make_mario
 from qmap.train_montezuma import make_experiment as make_montezuma
 from qmap.utils import checkpoint
 from qmap.utils.errors import UserError
-from qmap.utils.files import cannot
-from qmap.utils.run_folder import CONFIG
+from qmap.utils.run_folder import CONFIG, read_json
 
 if TYPE_CHECKING:
     from qmap.agents.acting import OnlineNetworks
@@ -137,24 +136,22 @@ def find(path: Path) -> Origin:
     """Read what a checkpoint belongs to: RUN/tensorflow/step_N.ckpt to RUN/config.json.
 
     Raises:
-        UserError: it is not there, or nothing that can be evaluated.
+        UserError: it is not there, nothing that can be evaluated, or the options of its run are
+            damaged.
     """
     if not path.is_file():
         raise UserError(f"there is no checkpoint {path}; expected RUN/tensorflow/step_N.ckpt")
     told = path.parent.parent / CONFIG
+    program, options = read_json(told)
     try:
-        config = json.loads(told.read_text(encoding="utf-8"))
-        program, options = config["program"], dict(config["options"])
         step = int(path.stem.removeprefix("step_"))
-        made = (CELLS.get(program) or GAMES[program][0])(**options)
-    except OSError as error:
-        raise cannot("read", told, error) from error
-    except (ValueError, KeyError, TypeError) as error:
+        config = CELLS.get(program) or GAMES[program][0]
+    except (ValueError, KeyError) as error:
         raise UserError(
             f"{told} does not say what {path.name} is ({error!r}); expected the folder of a run "
             "of this version, and in it tensorflow/step_N.ckpt"
         ) from error
-    return origin_of(path, step, made)
+    return origin_of(path, step, config(**check_stored(config, told, options)))
 
 
 def origin_of(path: Path, step: int, config: RunOptions) -> Origin:

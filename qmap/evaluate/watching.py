@@ -16,6 +16,11 @@ from qmap.utils.picture import Picture, StepRecord
 from qmap.utils.video import VideoRecorder
 
 
+def video_name(episode: EpisodeResult) -> str:
+    """Return what the video of an episode is called, without its ending."""
+    return f"episode-{episode.episode:03d}_score-{episode.score:g}"
+
+
 class Watching:
     """Videos of all episodes, if they are wanted, and some moments.
 
@@ -98,7 +103,7 @@ class Watching:
     def end(self, episode: EpisodeResult) -> None:
         """End the video of an episode."""
         if self._video is not None:
-            self._video.end(f"episode-{episode.episode:03d}_score-{episode.score:g}")
+            self._video.end(video_name(episode))
             self._video = None
 
     def close(self) -> None:

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar, get_args, get_origin, get_type_hints
 
@@ -21,6 +22,7 @@ from qmap.utils.errors import UserError
 from qmap.utils.terminal import outlive_the_audience
 
 Options = TypeVar("Options")
+NONE = "none"  # what is typed for None
 
 
 def option(
@@ -41,7 +43,8 @@ def option(
 ) -> Any:
     """A dataclass field that is a flag of the same name (`train_every` is `--train-every`).
 
-    A `bool` field that defaults to True becomes `--no-name`, one that defaults to False `--name`.
+    A `bool` field becomes `--name` and `--no-name`, of which `--help` has the one that changes the
+    default. One that may be None, but is no text of any kind, is None by `--name none`.
 
     Args:
         default: its value where nothing is typed.
@@ -96,7 +99,12 @@ class Option:
     @property
     def flag(self) -> str:
         """`--train-every` for `train_every`, `--no-dqn` for a `dqn` that defaults to True."""
-        return ("--no-" if self.default is True else "--") + self.name.replace("_", "-")
+        return words_of(self.name, not self.default if self.kind is bool else self.default)[0]
+
+    @property
+    def unsettable(self) -> bool:
+        """Whether `none` stands for None on the command line, as no text of any kind can."""
+        return self.optional and (self.kind is not str or bool(self.choices))
 
     @property
     def expected(self) -> str:
@@ -122,9 +130,7 @@ class Option:
 
     def words(self, value: Any) -> list[str]:
         """Return the same as the words of a command line."""
-        if self.kind is bool:
-            return [self.flag]
-        return [self.flag, *map(str, value if self.listed else [value])]
+        return words_of(self.name, value)
 
     def read(self, text: str) -> Any:
         """Return the value, or one item of the list, that was typed.
@@ -132,6 +138,8 @@ class Option:
         Raises:
             ValueError: it is not what is expected; the message says what that is.
         """
+        if self.unsettable and text == NONE:
+            return None
         try:
             return self._checked({int: whole_number, float: float, str: str}[self.kind](text))
         except (ValueError, ArithmeticError):
@@ -167,6 +175,15 @@ class Option:
         ):
             raise ValueError(self.expected)
         return value
+
+
+def words_of(name: str, value: Any) -> list[str]:
+    """Return the words of a command line with which the option of this name has this value."""
+    dashed = name.replace("_", "-")
+    if isinstance(value, bool):
+        return [f"--{dashed}" if value else f"--no-{dashed}"]
+    values = value if isinstance(value, list) else [NONE if value is None else value]
+    return [f"--{dashed}", *map(str, values)]
 
 
 def options_of(options: type) -> dict[str, Option]:
@@ -281,8 +298,11 @@ def _add_flag(parser: argparse._ActionsContainer, option: Option) -> None:
     flags = [option.flag, *option.aliases]
     text = option.help.replace("%", "%%")
     if option.kind is bool:
-        action = "store_false" if option.default else "store_true"
-        parser.add_argument(*flags, dest=option.name, action=action, help=text)
+        changed = not option.default
+        keep = partial(parser.add_argument, dest=option.name, action="store_const")
+        keep(*flags, const=changed, help=text)
+        # What a recipe changes can be changed back.
+        keep(*option.words(option.default), const=option.default, help=argparse.SUPPRESS)
         return
 
     def read(typed: str) -> Any:
