@@ -62,6 +62,11 @@ AGENTS = {
     "q-map+dqn-foresight": [*TUNED, "--terminal-share", "0.125"],
     "q-map+dqn-right": [*TUNED, *TO_THE_RIGHT],
 }
+# By their colors: those that are compared most are told apart best.
+COLORED = (
+    *("random", "repeat-4", "repeat-2-8", "jerk", "jerk-sticky", "random-right"),
+    *("q-map+dqn-explorer", "q-map+dqn-tuned", "q-map+dqn-give-up", MODEL),
+)
 JERK_STEPS = 100_000  # over which JERK comes to replay only
 EVERY = 5_000  # steps between two points of a curve
 
@@ -312,7 +317,8 @@ def draw(options: Options, world: str, found: dict[str, pd.DataFrame]) -> None:
         if len(rows)
     }
     picture = Path(options.pictures) / f"{world}.png"
-    draw_curves(picture, world, "coverage", curves, PlotOptions(extrema=False))
+    order = list(dict.fromkeys((*COLORED, *AGENTS)))
+    draw_curves(picture, world, "coverage", curves, PlotOptions(extrema=False), order)
 
 
 if __name__ == "__main__":

@@ -115,7 +115,14 @@ def missing(seeds: int, there: Mapping[str, int]) -> list[str]:
     return [f"missing: {named}", ""] if few else []
 
 
-def draw_curves(path: Path, title: str, name: str, curves: Agents, options: PlotOptions) -> None:
+def draw_curves(
+    path: Path,
+    title: str,
+    name: str,
+    curves: Agents,
+    options: PlotOptions,
+    order: Sequence[str] = (),
+) -> None:
     """Draw curves of runs as `qmap.utils.plot` does, into a picture; its folder is made.
 
     Args:
@@ -124,11 +131,12 @@ def draw_curves(path: Path, title: str, name: str, curves: Agents, options: Plot
         name: of the log that the columns are of.
         curves: the runs of each agent or way, each with a column `steps`.
         options: how to draw them.
+        order: agents by their colors, see `draw_figure`.
 
     Raises:
         UserError: the picture or its folder cannot be written.
     """
-    figure = draw_figure(title, name, curves, options)
+    figure = draw_figure(title, name, curves, options, order=order)
     make_folder(path)
     with atomic_file(path) as file:
         figure.savefig(file, format="png", dpi=150)

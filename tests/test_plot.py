@@ -194,6 +194,23 @@ def test_a_long_legend_takes_nothing_from_the_panels(tmp_path: Path) -> None:
     assert min(heights) > 0.9 * heights[0]
 
 
+def test_an_agent_has_one_color_in_figures_of_several_choices(tmp_path: Path) -> None:
+    agents = [f"agent-{number}" for number in range(10)]
+    for agent in agents:
+        make_log(tmp_path, f"grid/{agent}/seed-0", "steps,error\n0,1\n5,2\n", "learning.csv")
+    runs = read_logs(tmp_path)[0]["grid"]["learning"]
+
+    def colors(chosen: list[str]) -> dict[str, str]:
+        each = {agent: runs[agent] for agent in chosen}
+        figure = plot.draw_figure("grid", "learning", each, options(), order=agents)
+        lines = figure.axes[0].get_lines()
+        return dict(zip(chosen, (line.get_color() for line in lines), strict=True))
+
+    of_all = colors(agents)
+    assert len(set(of_all.values())) == 10
+    assert colors(agents[4:7]) == {agent: of_all[agent] for agent in agents[4:7]}
+
+
 def test_logarithmic_axes_are_labelled_with_plain_numbers(tmp_path: Path) -> None:
     make_log(tmp_path, "e/a/r", "steps,x\n1,0.002\n50,0\n90,5\n")
     logs, _ = read_logs(tmp_path)

@@ -109,6 +109,7 @@ def draw_figure(
     agents: Agents,
     options: PlotOptions,
     marks: dict[str, Agents] | None = None,
+    order: Sequence[str] = (),
 ) -> Figure:
     """Return the figure of one log of an environment: a panel a column, a color an agent.
 
@@ -118,8 +119,11 @@ def draw_figure(
         agents: the runs of each agent.
         options: how to draw them.
         marks: the runs' `completed` and `unfinished` episodes, for the figure of scores.
+        order: agents by their colors, so that an agent has the same in figures of several choices;
+            by default those of the figure.
     """
     marks = marks or {}
+    order = order or list(agents)
     panels = panels_of(name, agents, options, marks.values())
     columns, steps = panels.columns, panels.steps
     across = 1 if len(columns) <= MOST_IN_A_COLUMN else 2
@@ -132,8 +136,8 @@ def draw_figure(
         names = short_names(agents)
         handles: list[Artist] = []
         notes: dict[str, Artist] = {}
-        for index, (agent, runs) in enumerate(agents.items()):
-            painter = RunPainter(index, options, notes)
+        for agent, runs in agents.items():
+            painter = RunPainter(order.index(agent), options, notes)
             # A legend leaves out labels that begin with an underscore.
             label = _printable(names[agent]).lstrip("_")
             seeds = sum(map(len, agents.values())) <= MOST_SEEDS and not options.averaged

@@ -17,8 +17,12 @@ from qmap.utils import curves
 if TYPE_CHECKING:
     from qmap.utils.plot_options import PlotOptions
 
-# Okabe and Ito's colors, told apart by color-blind readers too; then the same in other dashes.
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+# Okabe and Ito's colors, told apart by color-blind readers too, and three of Paul Tol's; then the
+# same in other dashes.
+PALETTE = (
+    *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"),
+    *("#882255", "#999933", "#AAAAAA"),
+)
 DASHES = ("-", (0, (5, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)))
 GRAY = "#666666"
 
@@ -27,7 +31,7 @@ class RunPainter:
     """Draws one agent's runs, in its color and dashes.
 
     Args:
-        index: of the agent among those of the figure.
+        index: of the agent's color.
         options: how to draw.
         notes: what the legend of the figure has to explain besides agents; grows.
     """
