@@ -39,7 +39,8 @@ NOTHING_LEARNED = ["--no-qmap", "--no-dqn"]
 TUNED = ["--recipe", "tuned"]
 TO_THE_RIGHT = ["--actions", "RIGHT;RIGHT+JUMP"]
 MODEL = "q-map+dqn"
-LIKE_MODEL = "repeat-like-q-map"
+# Controls that keep actions for as long as the run of an agent with the same seed kept its own.
+LIKE = {"repeat-like-q-map": MODEL, "repeat-like-explorer": "q-map+dqn-explorer"}
 CONTROLS = {
     "random": [],
     "repeat-4": ["--repeat", "4"],
@@ -47,7 +48,7 @@ CONTROLS = {
     # An action that is kept with probability 7/8 is kept for 8 steps on average.
     "repeat-geometric-8": ["--sticky", "0.875"],
     "repeat-15-30": ["--repeat", "15", "30", "--single", "0.1"],
-    LIKE_MODEL: [],  # --repeat-like and the run of MODEL with the same seed
+    **dict.fromkeys(LIKE, []),  # --repeat-like and the run
     "jerk": ["--jerk"],
     "jerk-sticky": ["--jerk", "--sticky", "0.25"],
     "random-right": TO_THE_RIGHT,
@@ -163,7 +164,7 @@ def all_explored(options: Options, world: str, agents: Sequence[str]) -> dict[st
         UserError: one fails.
     """
     found = {}
-    for agent in sorted(agents, key=lambda agent: agent == LIKE_MODEL):
+    for agent in sorted(agents, key=lambda agent: agent in LIKE):
         runs = [explored(options, world, agent, seed) for seed in range(options.seeds)]
         found[agent] = pd.concat(runs)
     return found
@@ -215,8 +216,8 @@ def act(options: Options, world: str, agent: str, seed: int) -> bool:
         command += ["--resume", str(shorter)]
     else:
         command += [*WORLDS[world].options, *AGENTS[agent], "--seed", str(seed)]
-        if agent == LIKE_MODEL:
-            if (model := find(options, world, MODEL, seed)) is None:
+        if agent in LIKE:
+            if (model := find(options, world, LIKE[agent], seed)) is None:
                 return False
             command += ["--repeat-like", str(model)]
         if "--jerk" in command:

@@ -39,11 +39,25 @@ def parse(
     """
     typed = command_line.typed(config, description, arguments, program, GROUPS)
     resumes = "resume" in typed
-    parsed = config(**(_resumed(config, program, typed) if resumes else _begun(config, typed)))
+    parsed = config(**(_resumed(config, program, typed) if resumes else begun_with(config, typed)))
     parsed.check()
     for remark in parsed.remarks(typed):
         say(f"note: {remark}")
     return parsed
+
+
+def begun_with(config: type[RunOptions], given: dict[str, Any]) -> dict[str, Any]:
+    """Return what was given, and beside it the values of its recipe or of its preset.
+
+    Raises:
+        UserError: a recipe and a preset are given.
+    """
+    recipe = getattr(config, "RECIPES", {}).get(given.get("recipe"), {})
+    preset = PRESETS.get(given.get("preset"), {})
+    if recipe and preset:
+        chosen = f"--recipe {given['recipe']} and --preset {given['preset']}"
+        raise UserError(f"{chosen} exclude each other: keep one")
+    return {**recipe, **preset, **given}
 
 
 def check_stored(config: type[RunOptions], path: Path, options: dict[str, Any]) -> dict[str, Any]:
@@ -73,20 +87,6 @@ def check_stored(config: type[RunOptions], path: Path, options: dict[str, Any]) 
                 f"{path} is damaged: {name} is {shown(value)}, expected {error}"
             ) from error
     return stored
-
-
-def _begun(config: type[Config], typed: dict[str, Any]) -> dict[str, Any]:
-    """Return what was typed, and beside it the values of the recipe or of the preset.
-
-    Raises:
-        UserError: both were typed.
-    """
-    recipe = getattr(config, "RECIPES", {}).get(typed.get("recipe"), {})
-    preset = PRESETS.get(typed.get("preset"), {})
-    if recipe and preset:
-        chosen = f"--recipe {typed['recipe']} and --preset {typed['preset']}"
-        raise UserError(f"{chosen} exclude each other: keep one")
-    return {**recipe, **preset, **typed}
 
 
 def _resumed(config: type[Config], program: str, typed: dict[str, Any]) -> dict[str, Any]:

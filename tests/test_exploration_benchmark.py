@@ -211,7 +211,8 @@ def test_every_agent_in_every_world_is_a_command_that_its_program_takes(
     from qmap.train_mario import MarioConfig
 
     found = commands(monkeypatch)
-    model = write_run(tmp_path, "q-map+dqn", 0, VISITS, world, kept_actions="a,b\n1,1\n")
+    like = exploration.LIKE.get(agent, "q-map+dqn")
+    model = write_run(tmp_path, like, 0, VISITS, world, kept_actions="a,b\n1,1\n")
     options = options_for(tmp_path, steps=10_000 + 5_000 * (agent == "q-map+dqn"))
     if agent == "q-map+dqn":
         for file in (model / "coords").iterdir():

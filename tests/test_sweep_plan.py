@@ -15,6 +15,7 @@ from qmap.parse_config import parse
 from qmap.run_options import RunOptions
 from qmap.sweep.__main__ import main
 from qmap.sweep.plan import read_plan
+from qmap.train_mario import MarioConfig
 from qmap.utils.command_line import options_of
 from qmap.utils.errors import UserError
 from qmap.utils.run_folder import RunFolder
@@ -91,13 +92,30 @@ def test_a_recipe_stands_for_its_values_and_what_is_given_beside_it_wins(tmp_pat
     assert job.run() == folder.path
 
 
+def test_a_preset_stands_for_its_values_and_what_is_given_beside_it_wins(tmp_path: Path) -> None:
+    text = "[options]\ngame = 'foxglove'\npreset = 'mario-ddqn'\ndqn_lr = 0.001\n"
+    (job,) = read_plan(write(tmp_path, text, f'program = "train_mario"\npath = "{tmp_path}"\n'))
+    config = parse(MarioConfig, "", "", job.command(None)[2:])
+    assert config == job.config
+    assert (config.preset, config.dqn_gamma, config.dqn_lr) == ("mario-ddqn", 0.9, 0.001)
+    folder = RunFolder.create(job.folder / "foxglove_1.1" / "mario-ddqn", 0, job.program)
+    folder.write_config(config)
+    assert job.run() == folder.path
+
+
+def test_a_recipe_and_a_preset_are_not_mixed(tmp_path: Path) -> None:
+    text = "[options]\npreset = 'mario-ddqn'\nrecipe = 'tuned'\n"
+    with pytest.raises(UserError, match="--recipe tuned and --preset mario-ddqn exclude each"):
+        read_plan(write(tmp_path, text, 'program = "train_mario"\npath = "x"\n'))
+
+
 def test_the_sweep_of_the_exploration_benchmark_has_its_agents_and_their_options() -> None:
     jobs = read_plan(ROOT / "sweeps/exploration.toml")
     found = {(job.parts, tuple(options_that_differ(job.config))) for job in jobs}
     expected = set()
     for world, of_world in exploration.WORLDS.items():
         for agent, of_agent in exploration.AGENTS.items():
-            if agent == "repeat-like-q-map":  # needs the runs of another agent first
+            if agent in exploration.LIKE:  # needs the runs of another agent first
                 continue
             if not exploration.can_act(agent, world):
                 continue

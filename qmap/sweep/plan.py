@@ -33,6 +33,7 @@ from pathlib import Path
 from typing import Any
 
 import qmap
+from qmap.parse_config import begun_with
 from qmap.run_options import RunOptions
 from qmap.sweep.job import Job
 from qmap.utils.command_line import Option, options_of, shown, whole_number
@@ -190,10 +191,11 @@ def _config(where: str, program: str, given: Options, own: Options) -> RunOption
         if name in given:
             raise UserError(f"{where}: {name} cannot be given; {why}")
     values = {name: _value(where, known, name, value) for name, value in {**given, **own}.items()}
-    # In place of a recipe's name its values, which a run is known by.
-    recipes = getattr(config, "RECIPES", {})
-    made = config(**{**recipes.get(values.pop("recipe", None), {}), **values})
     try:
+        # A run is known by the values, of a recipe in place of its name.
+        values = begun_with(config, values)
+        values.pop("recipe", None)
+        made = config(**values)
         made.check()
     except UserError as error:
         raise UserError(f"{where}: {error}") from error
