@@ -137,7 +137,15 @@ class Training:
             step = envs.step(actions)
         view = step.view
         rewards = step.rewards if self.shaped is None else self.shaped(step)
-        agent.observe(actions, rewards, step.terminals, view.frames, view.coords, view.rooms)
+        agent.observe(
+            actions,
+            rewards,
+            step.terminals,
+            view.frames,
+            view.coords,
+            view.rooms,
+            view.completed,
+        )
         self.kept.add(actions)
         self.run.advance(self.config.envs)
         self._look(view, first=0)

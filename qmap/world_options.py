@@ -146,6 +146,9 @@ class EnvironmentOptions(WorldOptions):
     state: str | None = of_world(
         None, "saved state that a retro:GAME starts from", needs=["is_retro"], metavar="NAME"
     )
+    one_life: bool = of_world(
+        False, "end an episode of a retro:GAME when a life is lost, too", needs=["is_retro"]
+    )
     row: str | None = of_world(
         None,
         "variables of a retro:GAME that add up to the character's row on the screen, in pixels: "
@@ -218,8 +221,8 @@ class EnvironmentOptions(WorldOptions):
 
         return RetroGameOptions(self.env.removeprefix(RETRO), **self._of_retro())
 
-    def _of_retro(self) -> dict[str, str | None]:
-        names = ("game_dir", "state", "row", "col", "window", "actions")
+    def _of_retro(self) -> dict[str, str | bool | None]:
+        names = ("game_dir", "state", "one_life", "row", "col", "window", "actions")
         return {name: getattr(self, name) for name in names}
 
 

@@ -99,6 +99,14 @@ class Lucky(Corridor):
         return frame, reward and reward + float(self.np_random.integers(9)), *rest
 
 
+class Rich(Corridor):
+    """Coins are worth more, to more digits."""
+
+    def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        frame, reward, *rest = super().step(action)
+        return frame, reward and 1234567.8912, *rest
+
+
 class Brittle(Corridor):
     """Breaks at its third step."""
 
@@ -110,6 +118,10 @@ class Brittle(Corridor):
 
 def brittle(render_mode: str | None = None) -> gymnasium.Env:
     return Brittle(render_mode)
+
+
+def rich(render_mode: str | None = None) -> gymnasium.Env:
+    return Rich(render_mode)
 
 
 def lucky(render_mode: str | None = None) -> gymnasium.Env:

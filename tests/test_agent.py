@@ -152,18 +152,21 @@ def test_a_soft_target_of_many_copies_moves_as_often_as_it_is_due() -> None:
     assert q_map.moved_at == [60] * 3 + [120] * 3
 
 
-def test_policies_are_told_whether_what_was_done_ended_the_episode() -> None:
-    agent = agent_with(FakeLearner("q_map"), n_envs=2)
-    frames, coords = np.zeros((2, *FRAME_SHAPE), np.uint8), np.zeros((2, 3), int)
+def test_policies_are_told_whether_the_character_died() -> None:
+    agent = agent_with(FakeLearner("q_map"), n_envs=3)
+    frames, coords = np.zeros((3, *FRAME_SHAPE), np.uint8), np.zeros((3, 3), int)
     told = []
     for policy in agent.policies:
-        policy.end_episode = lambda coords, terminal: told.append(terminal)
-    agent.start(np.arange(2), frames, coords)
-    agent.observe(np.zeros(2, int), np.zeros(2), np.array([True, False]), frames, coords)
-    agent.start(np.arange(2), frames, coords)  # of the second its time is over
-    agent.observe(np.zeros(2, int), np.zeros(2), np.zeros(2, bool), frames, coords)
+        policy.end_episode = lambda coords, died: told.append(died)
+    agent.start(np.arange(3), frames, coords)
+    terminals, completed = np.array([True, False, True]), np.array([False, False, True])
+    agent.observe(np.zeros(3, int), np.zeros(3), terminals, frames, coords, completed=completed)
+    agent.start(np.arange(3), frames, coords)  # of the second its time is over
+    agent.observe(np.zeros(3, int), np.zeros(3), np.zeros(3, bool), frames, coords)
     agent.start(np.arange(1), frames[:1], coords[:1])
-    assert told == [False, False, True, False, False]
+    agent.observe(np.zeros(3, int), np.zeros(3), terminals, frames, coords)
+    agent.start(np.arange(3), frames, coords)  # in a world that does not tell of levels
+    assert told == [*[False] * 3, *[True, False, False], False, *[True, False, True]]
 
 
 def test_importance_is_made_up_for_more_and_more() -> None:

@@ -47,17 +47,17 @@ def test_a_goal_passed_in_a_random_step_is_reached_unless_as_published() -> None
         assert policy.means.take("goals reached") == reached
 
 
-def test_a_goal_on_whose_way_one_dies_has_had_all_of_its_steps() -> None:
-    for end, terminal, spent in (
+def test_a_goal_on_whose_way_one_dies_has_had_all_of_its_steps_unless_it_is_reached() -> None:
+    for end, died, spent in (
         ((0, 0, 0), False, [1]),
         ((0, 0, 0), True, [7]),  # half as many again as 4 and a rounding error
         ((1, 2, 0), False, []),
-        ((1, 2, 0), True, [7]),
+        ((1, 2, 0), True, []),
     ):
         counts = GoalCounts(1.0)
         policy = policy_with(counts=counts)
         step(policy, frames({(1, 2, 0): 4}))
-        policy.end_episode(np.array(end), terminal)
+        policy.end_episode(np.array(end), died)
         assert counts.visits.rows()[:, 3].tolist() == spent
 
 

@@ -63,8 +63,10 @@ def test_the_training_s_policy_knows_how_an_episode_ended() -> None:
     origin = Origin(Path("step_50.ckpt"), 50, config, "somewhere", lambda: None)
     q_frames = np.zeros((4, 4, 3), np.float32)
     q_frames[0, 3] = 0.9  # 2 steps away and a rounding error, for which there are 4
-    view = SimpleNamespace(coords=np.array([[2, 1, 0]]), rooms=np.array([0]))
-    for terminal, spent in ((False, 1), (True, 4)):
+    for terminal, completed, spent in ((False, False, 1), (True, False, 4), (True, True, 1)):
+        view = SimpleNamespace(
+            coords=np.array([[2, 1, 0]]), rooms=np.array([0]), completed=np.array([completed])
+        )
         policy = TrainingPolicy(
             origin, Trained(object(), object(), 0.9), (4, 4), 3, np.random.default_rng(0)
         )

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import cv2
 import gymnasium
 import numpy as np
 import pytest
@@ -84,6 +85,26 @@ def test_a_screen_can_be_enlarged() -> None:
     screen = random_screen(0, (10, 10))
     assert Pipeline(frame_size=(24, 30))(screen, (1, 1)).shape == (24, 30, 1)
     assert Pipeline(resize=(2.0, 0.5))(screen, (1, 1)).shape == (20, 5, 1)
+
+
+@pytest.mark.parametrize(
+    ("shape", "factors", "expected"),
+    [
+        ((100, 100), (0.29, 0.57), (29, 57)),  # products just below these
+        ((101, 99), (0.33, 0.34), (33, 34)),
+        ((30, 30), (1.35, 1.32), (40, 40)),
+        ((4, 4), (0.01, 0.1), (1, 1)),
+        ((224 - 56, 320 - 80), (0.5, 0.5), (84, 120)),  # of the preset for Sonic
+    ],
+)
+def test_sizes_by_factors_are_rounded_as_opencv_does(
+    shape: tuple[int, int], factors: tuple[float, float], expected: tuple[int, int]
+) -> None:
+    screen = random_screen(0, shape)
+    assert Pipeline(resize=factors)(screen, (1, 1)).shape == (*expected, 1)
+    if min(shape) * min(factors) > 0.5:
+        theirs = cv2.resize(screen, None, fx=factors[1], fy=factors[0])
+        assert theirs.shape[:2] == expected
 
 
 class Lamp(gymnasium.Env[int, int]):
@@ -194,7 +215,12 @@ def test_a_crop_that_leaves_nothing_is_refused_with_the_screens_size() -> None:
 
 @pytest.mark.parametrize(
     ("factors", "made"),
-    [((500.0, 500.0), "13500 x 15000"), ((1.0, 34.2), "27 x 1026"), ((1e308, 1.0), "inf x 30")],
+    [
+        ((500.0, 500.0), "13500 x 15000"),
+        ((1.0, 34.2), "27 x 1026"),
+        ((1.0, 34.16), "27 x 1024.8"),
+        ((1e308, 1.0), "inf x 30"),
+    ],
 )
 def test_a_frame_that_would_fill_the_memory_is_refused(
     factors: tuple[float, float], made: str
@@ -202,7 +228,7 @@ def test_a_frame_that_would_fill_the_memory_is_refused(
     said = f"makes frames of {made} pixels from 27 x 30; expected at most 1024 x 1024"
     with pytest.raises(UserError, match=said):
         PipelineFrames(lamp(), Pipeline(resize=factors))
-    assert Pipeline(resize=(1.0, 34.16))(random_screen(0, (27, 30)), (1, 1)).shape[1] == 1024
+    assert Pipeline(resize=(1.0, 34.14))(random_screen(0, (27, 30)), (1, 1)).shape[1] == 1024
 
 
 def test_an_action_is_found_by_its_name_and_else_by_its_buttons() -> None:

@@ -82,40 +82,39 @@ def ppo() -> PPO:
     return make_ppo()
 
 
-def some_sequences(seed: int = 0) -> tuple[Sequences, np.ndarray]:
-    """What was done in episodes of which two begin on the way, and what was remembered before."""
+def some_sequences(seed: int = 0) -> Sequences:
+    """What was done in episodes of which two begin on the way."""
     rng = np.random.default_rng(seed)
     begins = np.zeros((STEPS, COPIES), bool)
     begins[0, 0] = begins[4, 0] = begins[3, 1] = True
-    first = rng.normal(size=(STEPS, COPIES, UNITS)).astype(np.float32)
+    memory = rng.normal(size=(STEPS, COPIES, UNITS)).astype(np.float32)
     return Sequences(
         rng.integers(0, 256, (STEPS, COPIES, *SHAPE)).astype(np.uint8),
         begins,
-        first,
+        memory,
         rng.integers(0, ACTIONS, (STEPS, COPIES)).astype(np.int32),
         np.log(rng.uniform(0.2, 0.5, (STEPS, COPIES))).astype(np.float32),
         rng.normal(size=(STEPS, COPIES)).astype(np.float32),
         rng.normal(size=(STEPS, COPIES)).astype(np.float32),
-    ), rng.normal(size=(COPIES, UNITS)).astype(np.float32)
+    )
 
 
-def outputs(ppo: PPO, batch: Sequences, memory: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def outputs(ppo: PPO, batch: Sequences) -> tuple[np.ndarray, np.ndarray]:
     """Log-probabilities and values, one step and one copy after the other."""
     logs = np.zeros((STEPS, COPIES, ACTIONS))
     values = np.zeros((STEPS, COPIES))
     for copy in range(COPIES):
-        remembered = memory[copy]
         for step in range(STEPS):
-            if batch.begins[step, copy]:
-                remembered = batch.first[step, copy]
+            if step == 0 or batch.begins[step, copy]:
+                remembered = batch.memory[step, copy]
             one = batch.observations[step, copy][None]
             log, value, now = ppo.act(one, remembered[None])
             logs[step, copy], values[step, copy], remembered = log[0], value[0], now[0]
     return logs, values
 
 
-def slow_losses(ppo: PPO, batch: Sequences, memory: np.ndarray) -> tuple[float, Losses]:
-    logs, values = outputs(ppo, batch, memory)
+def slow_losses(ppo: PPO, batch: Sequences) -> tuple[float, Losses]:
+    logs, values = outputs(ppo, batch)
     policy = value = entropy = clipped = 0.0
     for step in range(STEPS):
         for copy in range(COPIES):
@@ -134,31 +133,59 @@ def slow_losses(ppo: PPO, batch: Sequences, memory: np.ndarray) -> tuple[float, 
 
 
 def test_losses_are_those_of_the_slow_model(ppo: PPO) -> None:
-    batch, memory = some_sequences()
-    loss, losses = ppo.losses(batch, memory)
-    expected, parts = slow_losses(ppo, batch, memory)
+    batch = some_sequences()
+    loss, losses = ppo.losses(batch)
+    expected, parts = slow_losses(ppo, batch)
     assert float(loss) == pytest.approx(expected, rel=1e-4)
     assert 0 < parts.clipped < 1
     assert [float(each) for each in losses] == pytest.approx(list(parts), rel=1e-4)
 
 
 def test_what_was_before_an_episode_does_not_matter_in_it(ppo: PPO) -> None:
-    batch, memory = some_sequences()
-    _, before = ppo.losses(batch, memory)
-    changed = batch.observations.copy()
-    changed[:4, 0] = 255 - changed[:4, 0]
-    late = Sequences(*(array[4:, :1] for array in batch))
-    other = Sequences(*(array[4:, :1] for array in batch._replace(observations=changed)))
-    ones = np.ones((1, UNITS), np.float32)
-    assert [float(a) for a in ppo.losses(late, memory[:1])[1]] == pytest.approx(
-        [float(a) for a in ppo.losses(other, ones)[1]]
+    batch = some_sequences()
+    seen, memory = batch.observations.copy(), batch.memory.copy()
+    seen[:4, 0] = 255 - seen[:4, 0]
+    memory[:4, 0] += 1.0
+    changed = batch._replace(observations=seen, memory=memory)
+    network = ppo.network
+    values, others = (
+        network.heads(*network.along(each.observations, each.begins, each.memory))[1].numpy()[:, 0]
+        for each in (batch, changed)
     )
-    _, after = ppo.losses(batch._replace(observations=changed), memory)
-    assert float(after.value) != pytest.approx(float(before.value))
+    # An episode begins with the fifth step.
+    np.testing.assert_array_equal(values[4:], others[4:])
+    assert (values[:4] != others[:4]).all()
+
+
+def test_what_is_learned_from_is_what_was_done(ppo: PPO) -> None:
+    batch = some_sequences()
+    logs, _ = outputs(ppo, batch)
+    taken = np.take_along_axis(logs, batch.actions[..., None], axis=-1)[..., 0]
+    _, losses = ppo.losses(batch._replace(log_probabilities=taken.astype(np.float32)))
+    # Before any update no probability has changed.
+    assert float(losses.policy) == pytest.approx(-batch.advantages.mean(), rel=1e-4)
+    assert float(losses.clipped) == 0.0
+
+
+def test_sequences_are_cut_into_pieces_that_go_on_from_what_was_remembered(ppo: PPO) -> None:
+    rng = np.random.default_rng(0)
+    steps, units = 6, UNITS
+    observations = rng.integers(0, 256, (steps, COPIES, *SHAPE)).astype(np.uint8)
+    memory = np.zeros((steps, COPIES, units), np.float32)
+    for step in range(1, steps):
+        *_, memory[step] = ppo.act(observations[step - 1], memory[step - 1])
+    none, actions = np.zeros((steps, COPIES), bool), np.zeros((steps, COPIES), np.int32)
+    numbers = np.arange(steps * COPIES, dtype=np.float32).reshape(steps, COPIES)
+    whole = Sequences(observations, none, memory, actions, numbers, numbers, numbers)
+    pieces = whole.cut(3)
+    assert pieces.returns.T.tolist() == [[0, 2, 4], [1, 3, 5], [6, 8, 10], [7, 9, 11]]
+    loss, parts = (float(ppo.losses(each)[1].value) for each in (whole, pieces))
+    assert parts == pytest.approx(loss, rel=1e-5)
+    assert all(np.array_equal(*each) for each in zip(whole, whole.cut(steps), strict=True))
 
 
 def test_memory_is_computed_from_the_steps_before(ppo: PPO) -> None:
-    batch, _ = some_sequences()
+    batch = some_sequences()
     observations = batch.observations[:, 0]
     for count in (1, 3, STEPS):
         memory = np.zeros((1, UNITS), np.float32)
@@ -169,35 +196,47 @@ def test_memory_is_computed_from_the_steps_before(ppo: PPO) -> None:
 
 def test_an_update_descends_the_loss() -> None:
     ppo = make_ppo()
-    batch, memory = some_sequences()
-    before = float(ppo.losses(batch, memory)[0])
-    found = ppo.train(batch, memory)
-    assert found.value == pytest.approx(slow_losses(make_ppo(), batch, memory)[1].value, rel=1e-4)
+    batch = some_sequences()
+    before = float(ppo.losses(batch)[0])
+    found = ppo.train(batch)
+    assert found.value == pytest.approx(slow_losses(make_ppo(), batch)[1].value, rel=1e-4)
     for _ in range(5):
-        ppo.train(batch, memory)
-    assert float(ppo.losses(batch, memory)[0]) < before
+        ppo.train(batch)
+    assert float(ppo.losses(batch)[0]) < before
 
 
-def test_gradients_reach_back_through_the_memory_but_not_into_the_episode_before() -> None:
+def test_gradients_reach_back_to_where_an_episode_or_a_sequence_begins() -> None:
     import tensorflow as tf
 
     ppo = make_ppo()
-    batch, memory = some_sequences()
-    given = tf.Variable(memory)
+    batch = some_sequences()
+    memory = tf.Variable(batch.memory)
     with tf.GradientTape() as tape:
-        loss, _ = ppo.losses(batch, given)
-    gradient = tape.gradient(loss, given).numpy()
-    # The first copy's episode begins with the first step, the second's is under way.
-    assert not gradient[0].any()
-    assert gradient[1].any()
+        loss, _ = ppo.losses(batch._replace(memory=memory))
+    reached = tape.gradient(loss, memory).numpy().any(axis=-1)
+    first = np.arange(STEPS)[:, None] == 0
+    np.testing.assert_array_equal(reached, batch.begins | first)
+
+
+def test_the_policy_sees_what_differs_from_the_mean_of_what_it_was_shown() -> None:
+    one, other = make_ppo(), make_ppo()
+    seen = np.random.default_rng(0).integers(100, 150, (5, *SHAPE)).astype(np.uint8)
+    memory = np.zeros((5, UNITS), np.float32)
+    one.network.center.observe(seen)
+    other.network.center.observe(seen + 100)
+    for ours, others in zip(one.act(seen, memory), other.act(seen + 100, memory), strict=True):
+        np.testing.assert_allclose(ours, others, atol=1e-5)
+    restored = make_ppo()
+    restored.restore_weights(one.weights())
+    np.testing.assert_array_equal(restored.act(seen, memory)[0], one.act(seen, memory)[0])
 
 
 def test_weights_are_restored_and_others_refused(ppo: PPO) -> None:
     other = make_ppo(seed=4)
-    batch, memory = some_sequences()
-    assert float(other.losses(batch, memory)[1].value) != float(ppo.losses(batch, memory)[1].value)
+    batch = some_sequences()
+    assert float(other.losses(batch)[1].value) != float(ppo.losses(batch)[1].value)
     other.restore_weights(ppo.weights())
-    assert float(other.losses(batch, memory)[1].value) == float(ppo.losses(batch, memory)[1].value)
+    assert float(other.losses(batch)[1].value) == float(ppo.losses(batch)[1].value)
     with pytest.raises(ValueError, match="other layers"):
         make_ppo(units=UNITS - 1).restore_weights(ppo.weights())
 
@@ -222,13 +261,13 @@ def recalled(updates: int) -> float:
     task, rng = recall.Recall(copies, 0), np.random.default_rng(1)
     memory, shares = np.zeros((copies, units), np.float32), []
     for _ in range(updates):
-        before = memory
-        seen, actions, logs, values, rewards, ends, begins = ([] for _ in range(7))
+        seen, before, actions, logs, values, rewards, ends, begins = ([] for _ in range(8))
         for _ in range(steps):
             begins.append(np.full(copies, task.step == 0))
             if task.step == 0:
                 memory = np.zeros_like(memory)
             seen.append(task.observe())
+            before.append(memory)
             log, value, memory = ppo.act(seen[-1], memory)
             actions.append((log + rng.gumbel(size=log.shape)).argmax(axis=-1).astype(np.int32))
             logs.append(log[np.arange(copies), actions[-1]])
@@ -243,7 +282,7 @@ def recalled(updates: int) -> float:
         batch = Sequences(
             np.array(seen),
             np.array(begins),
-            np.zeros((steps, copies, units), np.float32),
+            np.array(before),
             np.array(actions),
             np.array(logs),
             normal,
@@ -251,7 +290,7 @@ def recalled(updates: int) -> float:
         )
         for _ in range(recall.EPOCHS):
             for part in np.split(rng.permutation(copies), recall.MINIBATCHES):
-                ppo.train(batch.of(part), before[part])
+                ppo.train(batch.of(part))
     return float(np.mean(shares[-10:]))
 
 

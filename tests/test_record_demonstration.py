@@ -37,6 +37,25 @@ def test_keys_are_told_from_the_names_of_actions() -> None:
     assert [keys.action(each) for each in ({"1"}, {"a", "b"}, {"left"})] == [1, 2, None]
 
 
+@pytest.mark.parametrize(
+    ("names", "key_of"),
+    [
+        (
+            ("NOOP", "LEFT", "X", "SELECT", "START", "B+X"),
+            {"LEFT": "left", "X": "x", "B": "b", "SELECT": "space", "START": "c"},
+        ),
+        (("SELECT", "START", "X"), {"SELECT": "space", "START": "c", "X": "x"}),
+        (("x", "X", "SELECT"), {"x": "x", "X": "space", "SELECT": "c"}),
+    ],
+)
+def test_no_two_buttons_share_a_key(names: tuple[str, ...], key_of: dict[str, str]) -> None:
+    keys = Keys(names)
+    assert keys.key_of == key_of
+    assert len(set(keys.key_of.values())) == len(key_of)
+    for name, action in ((name, names.index(name)) for name in names if name in key_of):
+        assert keys.action({key_of[name]}) == action
+
+
 class Player:
     """A window whose keys are a script: what goes down, and is held, at each picture."""
 

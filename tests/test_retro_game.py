@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from qmap.envs.mario import MarioEnv
 from qmap.envs.retro_game import RetroGame, RetroGameOptions
 from qmap.envs.vector import Envs
 from qmap.parse_config import parse
+from qmap.shaping import ShapedRewards
 from qmap.train_environment import EnvironmentConfig, make_experiment
 from qmap.utils.errors import UserError
 
@@ -41,7 +43,7 @@ def make() -> Iterator[Any]:
     """Makes a game that is closed at the end."""
     made = []
 
-    def make_game(game: str, **options: str) -> gymnasium.Env:
+    def make_game(game: str, **options: str | bool) -> gymnasium.Env:
         made.append(make_env(f"retro:{game}", **options))
         return made[-1]
 
@@ -138,6 +140,51 @@ def test_the_end_of_an_episode_is_that_of_the_scenario(
         env.step(0)
     env.reset()
     env.step(0)
+
+
+def test_an_episode_of_one_life_ends_when_it_is_lost(make: Any) -> None:
+    for one_life in (False, True):
+        env = make(AIRSTRIKER, actions="NOOP", one_life=one_life)
+        for _ in range(2):
+            _, info = env.reset()
+            terminated, steps = False, 0
+            while info["lives"] == 3:
+                assert not terminated
+                _, _, terminated, truncated, info = env.step(0)
+                steps += 1
+            assert (steps, info["lives"], truncated) == (78, 2, False)
+            assert terminated == one_life
+        assert info["qmap"]["completed"] is False
+        env.close()
+
+
+def test_a_saved_episode_of_one_life_ends_as_it_would_have(make: Any) -> None:
+    env = make(AIRSTRIKER, actions="NOOP", one_life=True)
+    env.reset()
+    for _ in range(70):
+        env.step(0)
+    state = env.unwrapped.save_state()
+    for _ in range(2):
+        assert [env.step(0)[2] for _ in range(8)] == [*[False] * 7, True]
+        env.reset()
+        env.unwrapped.restore_state(state)
+        env.restore_state(None)
+
+
+def test_a_life_that_is_lost_is_a_death_for_shaped_rewards() -> None:
+    flags = "--no-qmap --actions NOOP --one-life --death-reward -5"
+    config = config_of(f"--env retro:{AIRSTRIKER} {flags}")
+    with closing(Envs(config.make_env(), 1, seeds=[0], timeout=60.0)) as envs:
+        shaped = ShapedRewards(config)
+        shaped.begin(np.array([True]), envs.reset().positions)
+        rewards = [shaped(envs.step(np.array([0])))[0] for _ in range(78)]
+    assert rewards == [*[0] * 77, -5]
+
+
+def test_one_life_needs_to_know_the_lives() -> None:
+    with pytest.raises(UserError, match="--one-life needs a variable lives, which .* lacks; there"):
+        config_of(f"--env retro:{FOXGLOVE} --one-life")
+    config_of(f"--env retro:{AIRSTRIKER} --no-qmap --one-life")
 
 
 def test_a_finished_level_is_told(make: Any) -> None:
@@ -390,12 +437,13 @@ def test_copies_of_a_game_live_in_processes_of_their_own() -> None:
 
 def test_a_preset_trains_on_the_free_game_by_one_command(tmp_path: Path) -> None:
     flags = f"--env retro:{AIRSTRIKER} --preset mario-ddqn --steps 30 --learning-starts 20"
-    flags += f" --train-every 10 --batch 4 --replay 200 --no-videos --path {tmp_path}"
+    flags += f" --train-every 10 --batch 4 --replay 200 --no-videos --one-life --path {tmp_path}"
     assert train_environment.main(flags.split()) == 0
     folder = run_folder(tmp_path)
     assert folder.parts[-3:-1] == (AIRSTRIKER, "mario-ddqn")
     config = json.loads((folder / "config.json").read_text())["options"]
     assert (config["frame_size"], config["stack"], config["dqn_lr"]) == ([84, 84], 4, 2.5e-4)
+    assert config["one_life"] is True
     assert list(pd.read_csv(folder / "learning.csv")) == [
         *("steps", "dqn loss", "dqn error", "steps per second")
     ]

@@ -50,30 +50,43 @@ def test_the_start_moves_back_when_a_fifth_of_the_newest_rollouts_from_it_succee
     assert starts.start == 36
 
 
-def test_a_few_rollouts_from_the_start_decide_nothing() -> None:
-    starts = starts_with()
-    for _ in range(9):
-        starts.end(39, True)
+def test_the_start_moves_as_far_as_the_share_of_the_rollouts_looked_at_says() -> None:
+    starts = starts_with(rollouts=20)
+    for success in (False, True, True, True):
+        starts.end(39, success)
     assert starts.start == 39
-    starts.end(39, False)
-    # Four fifths and a half: four times as far.
+    starts.end(39, True)
+    # Four of twenty, whatever comes: decided. Four of these five: four times as far.
     assert starts.start == 39 - 4 * 3
-    for _ in range(9):
+    for _ in range(3):
         starts.end(27, True)  # those from the start before are forgotten
     starts.end(39, True)
     assert starts.start == 27
 
 
-@given(st.integers(1, 30), st.integers(0, 30), st.sampled_from((0.1, 0.2, 0.3, 0.7, 1.0)))
-def test_the_start_moves_back_once_for_each_threshold_and_not_before_the_beginning(
-    rollouts: int, successes: int, threshold: float
+def test_luck_moves_the_start_of_a_policy_that_fails_nine_times_in_ten_only_among_few() -> None:
+    generator = np.random.default_rng(0)
+    few, many = starts_with(rollouts=10), starts_with(rollouts=100)
+    for _ in range(500):
+        success = generator.random() < 0.1
+        for starts in (few, many):
+            starts.end(starts.start, success)
+    assert (few.start, many.start) == (0, 39)
+
+
+@given(st.lists(st.booleans(), max_size=60), st.integers(1, 30), st.sampled_from((1, 2, 3, 7, 10)))
+def test_the_start_moves_as_the_newest_rollouts_since_it_moved_say(
+    successes: list[bool], rollouts: int, tenths: int
 ) -> None:
-    successes = min(successes, rollouts)
-    starts = starts_with(rollouts=rollouts, threshold=threshold)
-    for number in range(rollouts):
-        starts.end(39, number >= rollouts - successes)
-    moves = sum(successes * 10 >= round(10 * threshold) * rollouts * n for n in range(1, 11))
-    assert starts.start == max(39 - 3 * moves, 0)
+    starts = starts_with(rollouts=rollouts, threshold=tenths / 10)
+    start, newest = 39, []
+    for success in successes:
+        starts.end(starts.start, success)
+        newest = [*newest, success][-rollouts:]
+        if start and 10 * sum(newest) >= tenths * rollouts:
+            start -= 3 * (10 * sum(newest) // (tenths * len(newest)))
+            start, newest = max(start, 0), []
+        assert starts.start == start
 
 
 def test_successes_are_told_by_parts_of_the_demonstration() -> None:

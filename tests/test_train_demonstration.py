@@ -61,10 +61,14 @@ class Death(Exception):
     """Ends a run in this process as suddenly as a signal would."""
 
 
+@pytest.mark.parametrize(
+    "copies", [[], ["--envs", "4", "--horizon", "8", "--sequence", "4", "--minibatches", "2"]]
+)
 def test_a_run_that_died_goes_on_as_if_nothing_had_happened(
-    demo: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    copies: list[str], demo: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    flags = [*SMALL, "--demo", demo, "--steps", "320", "--save-every", "100", "--no-videos"]
+    flags = [*SMALL, *copies, "--demo", demo, "--steps", "320", "--save-every", "100"]
+    flags += ["--no-videos"]
     flags += ["--keep-moments"]
     assert train_demonstration.main([*flags, "--path", str(tmp_path / "whole")]) == 0
     step = Training.step
@@ -97,7 +101,11 @@ def test_a_run_that_died_goes_on_as_if_nothing_had_happened(
         (["--env", "foxglove:7.1", "--demo", "x.actions"], "has no level '7.1'"),
         (
             ["--env", CORRIDOR, "--demo", "x", "--minibatches", "3"],
-            "--minibatches 3 does not divide --envs 8",
+            "--minibatches 3 does not divide the 32 sequences of --sequence 32 steps",
+        ),
+        (
+            ["--env", CORRIDOR, "--demo", "x", "--sequence", "24"],
+            "--sequence 24 does not divide --horizon 128",
         ),
     ],
 )
@@ -193,15 +201,14 @@ LEFT, NOOP, RIGHT = range(3)
 
 def test_a_rollout_that_scores_as_well_has_succeeded(trail: Trail) -> None:
     rollouts = rollouts_with(trail, [NOOP, RIGHT, RIGHT, RIGHT, RIGHT], start=7)
-    sequences, memory, ended = rollouts.collect(5)
+    sequences, ended = rollouts.collect(5)
     (rollout,) = ended
     assert (rollout.start, rollout.length, rollout.success, rollout.completed) == (7, 4, True, True)
     assert rollout.undiscounted_return == 2.0
     assert rollout.discounted_return == 0.5**3 * 2.0
     # The memory of four steps before the start, and nothing of the rollout before.
-    assert memory[0, 0] == 400.0
     assert sequences.begins[:, 0].tolist() == [True, False, False, False, True]
-    assert sequences.first[[0, 4], 0, 0].tolist() == [400.0, 400.0]
+    assert sequences.memory[:, 0, 0].tolist() == [400.0, 401.0, 402.0, 403.0, 400.0]
     assert np.array_equal(sequences.observations[4], sequences.observations[0])
     expected = np.concatenate([trail.frames[6], trail.frames[7]], axis=-1)
     assert np.array_equal(sequences.observations[0, 0], expected)
@@ -214,28 +221,42 @@ def test_what_is_remembered_at_a_start_is_computed_once_for_all_rollouts_of_the_
     asked = []
     rollouts.ppo.remember = lambda seen, count: asked.append(count) or np.full(1, 100.0 * count)
     for times in (1, 2):
-        sequences, _, ended = rollouts.collect(4)
+        sequences, ended = rollouts.collect(4)
         assert len(ended) == 4
         assert asked == [4] * times
-        assert sequences.first[1:, 0, 0].tolist() == [400.0] * 3
+        assert sequences.memory[1:, 0, 0].tolist() == [400.0] * 3
+
+
+def test_a_level_that_was_completed_before_the_end_of_the_rollout_counts(trail: Trail) -> None:
+    rollouts = rollouts_with(trail, [NOOP, NOOP, RIGHT, RIGHT], start=8)
+    step = rollouts.envs.step
+
+    def step_that_completes_something_first(actions: np.ndarray) -> Any:
+        completes = np.array([rollouts.under_way[0].length == 1])
+        found = step(actions)
+        return found._replace(view=found.view._replace(completed=completes))
+
+    rollouts.envs.step = step_that_completes_something_first
+    _, (rollout,) = rollouts.collect(4)
+    assert (rollout.length, rollout.completed) == (4, True)
 
 
 def test_a_rollout_that_falls_behind_ends(trail: Trail) -> None:
     # From before the third action, with the coin of which it begins; the lag is 3 steps.
-    _, _, ended = rollouts_with(trail, [NOOP] * 4, start=2).collect(4)
+    _, ended = rollouts_with(trail, [NOOP] * 4, start=2).collect(4)
     (rollout,) = ended
     assert (rollout.length, rollout.success) == (4, False)
-    _, _, ended = rollouts_with(trail, [NOOP, NOOP, NOOP, RIGHT, NOOP], start=2).collect(5)
+    _, ended = rollouts_with(trail, [NOOP, NOOP, NOOP, RIGHT, NOOP], start=2).collect(5)
     assert not ended
 
 
 def test_a_rollout_may_lack_the_deficit(trail: Trail) -> None:
     # Two coins are left, of 2 each, the first of them in the second step; the lag is 3.
     for deficit, lengths in ((0.0, [5]), (1.9, [5]), (2.0, [])):
-        _, _, ended = rollouts_with(trail, [NOOP] * 6, start=5, deficit=deficit).collect(6)
+        _, ended = rollouts_with(trail, [NOOP] * 6, start=5, deficit=deficit).collect(6)
         assert [rollout.length for rollout in ended] == lengths
         assert not any(rollout.success for rollout in ended)
-    (rollout,) = rollouts_with(trail, [RIGHT] * 3, start=5, deficit=2.0).collect(3)[2]
+    (rollout,) = rollouts_with(trail, [RIGHT] * 3, start=5, deficit=2.0).collect(3)[1]
     assert (rollout.undiscounted_return, rollout.success) == (2.0, True)
 
 
@@ -254,17 +275,17 @@ def test_it_learns_from_the_signs_of_rewards_or_from_their_shares_of_the_largest
     halves = dataclasses.replace(trail, rewards=2 * trail.rewards)  # it got twice as much
     for played, signs, coin in ((halves, True, 1.0), (halves, False, 0.5), (trail, False, 1.0)):
         rollouts = rollouts_with(played, [NOOP, RIGHT, RIGHT], start=2, signs=signs)
-        sequences, *_ = rollouts.collect(3)
+        sequences, _ = rollouts.collect(3)
         # With a trace of 0, the target is the reward and half of the next value, 7.
         assert sequences.returns[:, 0] == pytest.approx([3.5, coin + 3.5, 3.5])
 
 
 def test_after_an_end_nothing_follows_and_after_a_limit_what_would_have(trail: Trail) -> None:
-    sequences, *_ = rollouts_with(trail, [RIGHT, RIGHT], start=9).collect(2)
+    sequences, _ = rollouts_with(trail, [RIGHT, RIGHT], start=9).collect(2)
     assert sequences.returns[:, 0] == pytest.approx([1.0, 1.0])
     rollouts = rollouts_with(trail, [NOOP, NOOP], start=3, lag=1000)
     rollouts.envs._copy.env.unwrapped.steps = 198
-    sequences, _, ended = rollouts.collect(3)
+    sequences, ended = rollouts.collect(3)
     assert sequences.returns[:, 0] == pytest.approx([3.5, 3.5, 3.5])
     assert [rollout.length for rollout in ended] == [2]
 

@@ -21,8 +21,9 @@ import qmap.tabular.memory as memory_module
 from qmap import train_tabular
 from qmap.parse_config import parse
 from qmap.tabular import training
+from qmap.tabular.agent import TabularAgent
 from qmap.tabular.config import TabularConfig
-from qmap.tabular.memory import load_memory, save_memory
+from qmap.tabular.memory import game_of, load_memory, save_memory
 from qmap.tabular.rules import RULES
 from qmap.tabular.table import Entries
 from qmap.utils.errors import UserError
@@ -148,6 +149,37 @@ def test_a_memory_of_other_actions_or_screens_is_refused(
         UserError, match=f"its {name} is .*, that of the run {other[0]}, {other[1]}"
     ):
         load_memory(memory, {"game": "grid", name: other})
+
+
+def test_a_memory_fits_its_game_however_that_is_typed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(Path(__file__).parent / "corridor.py", "w.py")
+    for number, env in enumerate(("./w.py", str(tmp_path / "w.py"), "w.py:make")):
+        train(Path(str(number)), "--env", env, "--memory", "file")
+        assert ("table: 0 screens" in capsys.readouterr().err) == (number == 0)
+    with pytest.raises(UserError, match=r"its game is w\.py, that of the run w\.py:lucky"):
+        train(Path("other"), "--env", "w.py:lucky", "--memory", "file")
+
+
+@pytest.mark.parametrize(
+    ("typed", "same", "other"),
+    [
+        ("retro:Pong-Atari2600-v0", "retro:Pong-Atari2600", "retro:Pong-Atari2600-v1"),
+        ("package:Pong-v0", "Pong-v0", "Pong-v1"),
+        ("here/w.py", "there/w.py", "here/v.py"),
+        ("./w.py:easy", "w.py:easy", "w.py"),
+    ],
+)
+def test_a_memory_of_an_earlier_version_fits_its_game(
+    typed: str, same: str, other: str, memory: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "earlier.memory"
+    save_memory(path, {"game": typed}, read(memory), np.greater)
+    assert len(load_memory(path, {"game": game_of(same)}).keys) == 8
+    with pytest.raises(UserError, match="is a memory of another kind: its game is "):
+        load_memory(path, {"game": game_of(other)})
 
 
 def test_what_is_no_memory_is_refused_in_one_line(tmp_path: Path) -> None:
@@ -316,6 +348,22 @@ def test_a_checkpoint_is_where_another_run_starts(tmp_path: Path) -> None:
     assert (pd.read_csv(run / "learning.csv")["new screens"] == 0).all()
     with pytest.raises(UserError, match=r"checkpoint of grid-3, table-q-learning and does not fit"):
         train(tmp_path / "third", "--load", loaded, "--rule", "best-reward")
+
+
+def test_who_learns_is_told_where_a_level_was_completed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = []
+    observe = TabularAgent.observe
+
+    def noted(self: TabularAgent, *step: np.ndarray) -> None:
+        _, _, terminals, *_, completed = step
+        told.append((bool(terminals[0]), bool(completed[0])))
+        observe(self, *step)
+
+    monkeypatch.setattr(TabularAgent, "observe", noted)
+    train(tmp_path)
+    assert set(told) == {(False, False), (True, True)}, "the grid ends at its goal alone"
 
 
 def test_a_game_is_learned_by_its_screens(tmp_path: Path) -> None:

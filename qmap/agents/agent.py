@@ -82,7 +82,7 @@ class Agent:
         self.balance = ExplorationBalance()
         self.step = 0
         self.coords = np.zeros((len(policies), 3), np.int64)
-        self._terminals = np.zeros(len(policies), bool)
+        self._died = np.zeros(len(policies), bool)
         self.q_frames: np.ndarray | None = None
 
     @property
@@ -117,8 +117,8 @@ class Agent:
     ) -> None:
         """Begin an episode in each of `envs`; see `Replay.start` for the shapes."""
         for env in envs:
-            self.policies[env].end_episode(self.coords[env], bool(self._terminals[env]))
-        self._terminals[envs] = False
+            self.policies[env].end_episode(self.coords[env], bool(self._died[env]))
+        self._died[envs] = False
         self.replay.start(envs, frames, coords, rooms)
         self.coords[envs] = coords
         self._count_visits(coords, rooms)
@@ -174,8 +174,12 @@ class Agent:
         frames: np.ndarray,
         coords: np.ndarray,
         rooms: np.ndarray | int = 0,
+        completed: np.ndarray | bool = False,
     ) -> None:
-        """Remember one step of every environment; see `Replay.add` for the shapes."""
+        """Remember one step of every environment; see `Replay.add` for the shapes.
+
+        Where it `completed` a level, (n_envs,), the end of the episode is no death.
+        """
         planned = self.planned_exploration
         for policy in self.policies:
             self.balance.count(policy.kind)
@@ -183,7 +187,7 @@ class Agent:
                 self.balance.adjust(planned)
         self.replay.add(actions, rewards, terminals, frames, coords, rooms)
         self.coords[:] = coords
-        self._terminals[:] = terminals
+        self._died[:] = terminals & ~np.asarray(completed)
         self._count_visits(coords, rooms)
         self.step += len(actions)
 
@@ -236,7 +240,9 @@ class Agent:
         """Return the slots of a batch: by priority, and some of the Q-map's among the ends.
 
         That a share of each batch is drawn from what is rare and matters is from Narasimhan et al.
-        2015, *Language Understanding for Text-based Games*, where it is steps with a reward.
+        2015, *Language Understanding for Text-based Games*, where it is steps with a reward. Their
+        importance weights stay those of a draw by priority: they count for more, on purpose, and
+        where luck decides, values before an end are too low by that.
         """
         generator, settings = self.generators["sampling"], self.settings
         slots = self.replay.priorities[learner.name].sample(generator, settings.batch)

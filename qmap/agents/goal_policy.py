@@ -99,8 +99,8 @@ class GoalPolicy:
 
         Args:
             coords: (3,) where the character is.
-            in_vain: all steps that the goal could have had count as spent on it in vain: it was
-                given up, or the way there was deadly. Fewer would soon make it a goal again.
+            in_vain: all steps that a goal that is missed could have had count as spent on it: it
+                was given up, or the way there was deadly. Fewer would soon make it a goal again.
         """
         if self.goal is not None:
             reached = self._reached(int(coords[0]), int(coords[1]))
@@ -110,19 +110,19 @@ class GoalPolicy:
             if reached:
                 self.means.add("believed steps", self.expected)
                 self.means.add("taken steps", taken)
-            if self.counts is not None and (in_vain or not reached):
+            if self.counts is not None and not reached:
                 steps = allowed if in_vain else taken
                 self.counts.missed(self.goal_room, self.goal, steps)
             self.drop_goal()
 
-    def end_episode(self, coords: np.ndarray, terminal: bool = False) -> None:
+    def end_episode(self, coords: np.ndarray, died: bool = False) -> None:
         """End the goal with the episode.
 
         Args:
             coords: (3,) where the character was last.
-            terminal: whether it ended by what was done there, not because its time was over.
+            died: whether it ended by what was done there, which did not finish a level.
         """
-        self.end_goal(coords, in_vain=terminal)
+        self.end_goal(coords, in_vain=died)
         self.random_actions.stop()
         if self.return_first is not None:
             self.return_first.end_episode()

@@ -62,10 +62,10 @@ class Policy(Protocol):
     def act(self, q_frames: np.ndarray | None, greedy_action: int | None) -> int:
         """Return the action of the step, given what `plan` needs."""
 
-    def end_episode(self, coords: np.ndarray, terminal: bool = False) -> None:
+    def end_episode(self, coords: np.ndarray, died: bool = False) -> None:
         """Note that the episode ended at `coords`, (3,); called before the first one, too.
 
-        It was `terminal` if it ended by what was done there, and not because its time was over.
+        The character `died` if it ended by what was done there, which did not finish a level.
         """
 
     def state(self) -> dict[str, Any]:

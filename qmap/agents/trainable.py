@@ -91,8 +91,9 @@ class TrainableAgent(Protocol):
         frames: np.ndarray,
         coords: np.ndarray,
         rooms: np.ndarray | int = 0,
+        completed: np.ndarray | bool = False,
     ) -> None:
-        """Take note of one step of every environment."""
+        """Take note of one step of every environment, and where it completed a level."""
 
     def train(self) -> None:
         """Learn as often as the last `observe` makes due."""

@@ -144,7 +144,7 @@ class Jerk:
         self._step += 1
         return action
 
-    def end_episode(self, coords: np.ndarray, terminal: bool = False) -> None:
+    def end_episode(self, coords: np.ndarray, died: bool = False) -> None:
         """Keep what the episode found; it ended at `coords`, (3,)."""
         attempt, self._attempt = self._attempt, Attempt()
         if not attempt.actions:

@@ -58,7 +58,7 @@ class RepeatedActions:
         self._left -= 1
         return self._action
 
-    def end_episode(self, coords: np.ndarray, terminal: bool = False) -> None:
+    def end_episode(self, coords: np.ndarray, died: bool = False) -> None:
         """Keep nothing beyond the end of an episode."""
         self._action, self._left = None, 0
 

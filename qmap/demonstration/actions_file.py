@@ -16,6 +16,7 @@ import re
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -102,10 +103,10 @@ class Tape:
         """
         if len(self._steps) != episode.length:
             return None
-        rewards = np.diff([*self._returns, episode.undiscounted_return])
+        returns = [*self._returns, episode.undiscounted_return]
         steps = [
-            step._replace(reward=float(reward))
-            for step, reward in zip(self._steps, rewards, strict=True)
+            step._replace(reward=_gained(before, after))
+            for step, (before, after) in zip(self._steps, pairwise(returns), strict=True)
         ]
         path = self.folder / f"{name}{ENDING}"
         write_actions(path, self.world, steps)
@@ -130,7 +131,7 @@ def write_actions(path: Path, world: str, steps: Iterable[Step]) -> None:
     """
     lines = [f"{WORLD} {world}"]
     for step in steps:
-        known = [step.action, "" if step.reward is None else f"{step.reward:.9g}", step.screen]
+        known = [step.action, "" if step.reward is None else _written(step.reward), step.screen]
         lines.append("\t".join(column or "" for column in known).rstrip())
     with atomic_file(path) as file:
         file.write(("\n".join(lines) + "\n").encode())
@@ -161,6 +162,21 @@ def read_actions(path: Path) -> Demonstration:
     if not steps:
         raise UserError(f"{path} has no actions; expected one a line")
     return Demonstration(world, tuple(steps), path)
+
+
+def _written(reward: float) -> str:
+    """Return the shortest text that reads back exactly."""
+    return repr(float(reward)).removesuffix(".0")
+
+
+def _gained(before: float, after: float) -> float:
+    """Return the reward of the fewest digits that leads from one return to the next.
+
+    The difference alone has digits that are only errors of rounding.
+    """
+    difference = after - before
+    rounded = (float(f"{difference:.{digits}g}") for digits in range(1, 18))
+    return next((reward for reward in rounded if before + reward == after), difference)
 
 
 def _read_line(path: Path, number: int, line: str) -> list[Step]:

@@ -49,7 +49,7 @@ class DemonstrationConfig(NetworkOptions, NamedWorldOptions):
         above=0,
         maximum=1,
     )
-    rollouts: int = of_starts(20, "newest rollouts from the start that are looked at", minimum=1)
+    rollouts: int = of_starts(100, "newest rollouts from the start that are looked at", minimum=1)
     back: int = of_starts(4, "steps that the start moves back for each threshold", minimum=1)
     lag: int = of_starts(
         50,
@@ -67,10 +67,15 @@ class DemonstrationConfig(NetworkOptions, NamedWorldOptions):
     )
     # Policy and PPO.
     stack: int = of_policy(4, "frames in an observation", minimum=1, maximum=16)
-    units: int = of_policy(256, "numbers that the recurrent unit remembers", minimum=1)
+    units: int = of_policy(
+        256, "numbers that the recurrent unit remembers", minimum=1, maximum=2**13
+    )
     horizon: int = of_policy(128, "steps of each copy between two updates", minimum=1)
+    sequence: int = of_policy(
+        32, "steps in a row from which is learned what to remember; divides --horizon", minimum=1
+    )
     epochs: int = of_policy(4, "passes over these steps", minimum=1)
-    minibatches: int = of_policy(4, "parts of a pass, each of some of the copies", minimum=1)
+    minibatches: int = of_policy(4, "parts of a pass, each of some of the sequences", minimum=1)
     lr: float = of_policy(1e-4, "learning rate", above=0)
     gamma: float = of_policy(0.999, "discount factor", above=0, below=1)
     trace: float = of_policy(
@@ -102,6 +107,11 @@ class DemonstrationConfig(NetworkOptions, NamedWorldOptions):
         return self.steps if self.stop_at is None else min(self.stop_at, self.steps)
 
     @property
+    def sequences(self) -> int:
+        """Of how many sequences the steps between two updates are."""
+        return self.envs * self.horizon // self.sequence
+
+    @property
     def demonstration(self) -> Path:
         """Where the demonstration is: a run has a copy of its own."""
         return Path(self.demo) if self.resume is None else Path(self.resume) / DEMONSTRATION
@@ -116,9 +126,15 @@ class DemonstrationConfig(NetworkOptions, NamedWorldOptions):
                 "--demo is missing: expected a file of actions, which "
                 "python -m qmap.record_demonstration makes"
             )
-        if self.envs % self.minibatches:
+        if self.horizon % self.sequence:
             raise UserError(
-                f"--minibatches {self.minibatches} does not divide --envs {self.envs}: each part "
-                "is of some of the copies"
+                f"--sequence {self.sequence} does not divide --horizon {self.horizon}: the steps "
+                "of a copy are cut into sequences"
+            )
+        if self.sequences % self.minibatches:
+            raise UserError(
+                f"--minibatches {self.minibatches} does not divide the {self.sequences} sequences "
+                f"of --sequence {self.sequence} steps in --envs {self.envs} times --horizon "
+                f"{self.horizon}"
             )
         find_world(**self.of_named_world)

@@ -33,7 +33,7 @@ class Keys:
 
     An action's name tells its buttons: JUMP+LEFT and LEFTFIRE have two, NOOP none. Directions are
     the arrow keys, a button of one letter or digit is the key of that name, and the others are
-    the space bar, X, C and so on.
+    the space bar, X, C and so on, as far as these are free. No two buttons share a key.
 
     Args:
         action_names: names of the actions.
@@ -47,12 +47,14 @@ class Keys:
         self._buttons = [_buttons(name) for name in action_names]
         self.idle = next((a for a, held in enumerate(self._buttons) if not held), None)
         self.key_of: dict[str, str] = {}
-        free = list(OTHER_KEYS)
-        for button in dict.fromkeys(button for held in self._buttons for button in held):
-            if button in DIRECTIONS or (len(button) == 1 and button.isalnum()):
+        buttons = dict.fromkeys(button for held in self._buttons for button in held)
+        for button in buttons:
+            named = button in DIRECTIONS or (len(button) == 1 and button.isalnum())
+            if named and button.lower() not in self.key_of.values():
                 self.key_of[button] = button.lower()
-            elif free:
-                self.key_of[button] = free.pop(0)
+        free = [key for key in OTHER_KEYS if key not in self.key_of.values()]
+        others = (button for button in buttons if button not in self.key_of)
+        self.key_of.update(zip(others, free, strict=False))
 
     def action(self, held: set[str]) -> int | None:
         """Return the action with the most buttons whose keys are all held; else the idle one."""

@@ -14,29 +14,39 @@ from qmap.demonstration.network import RecurrentPolicy
 
 
 class Sequences(NamedTuple):
-    """What was done, in copies side by side: arrays (steps, copies, ...).
+    """What was done, in sequences side by side: arrays (steps, sequences, ...).
 
     Attributes:
-        observations: uint8 (steps, copies, height, width, channels).
-        begins: bool (steps, copies): an episode begins at this step.
-        first: float32 (steps, copies, units): what it then remembers from before; else 0.
-        actions: int32 (steps, copies).
-        log_probabilities: float32 (steps, copies), of the actions when they were taken.
-        advantages: float32 (steps, copies).
-        returns: float32 (steps, copies): what the values should have been.
+        observations: uint8 (steps, sequences, height, width, channels).
+        begins: bool (steps, sequences): an episode begins at this step.
+        memory: float32 (steps, sequences, units): what was remembered before the step.
+        actions: int32 (steps, sequences).
+        log_probabilities: float32 (steps, sequences), of the actions when they were taken.
+        advantages: float32 (steps, sequences).
+        returns: float32 (steps, sequences): what the values should have been.
     """
 
     observations: np.ndarray
     begins: np.ndarray
-    first: np.ndarray
+    memory: np.ndarray
     actions: np.ndarray
     log_probabilities: np.ndarray
     advantages: np.ndarray
     returns: np.ndarray
 
-    def of(self, copies: np.ndarray) -> Sequences:
-        """Return those of some copies."""
-        return Sequences(*(array[:, copies] for array in self))
+    def of(self, chosen: np.ndarray) -> Sequences:
+        """Return some of the sequences."""
+        return Sequences(*(array[:, chosen] for array in self))
+
+    def cut(self, length: int) -> Sequences:
+        """Return them in pieces of `length` steps, which divides theirs, side by side."""
+
+        def pieces(array: np.ndarray) -> np.ndarray:
+            steps, sequences, *rest = array.shape
+            cut = array.reshape(steps // length, length, sequences, *rest)
+            return cut.swapaxes(0, 1).reshape(length, -1, *rest)
+
+        return Sequences(*map(pieces, self))
 
 
 class Losses(NamedTuple):
@@ -153,17 +163,13 @@ class PPO:
         begins = np.arange(len(observations)) <= len(observations) - count
         return self._remember(observations, begins).numpy()
 
-    def train(self, batch: Sequences, memory: np.ndarray) -> Losses:
-        """One update.
-
-        Args:
-            batch: what was done.
-            memory: float32 (copies, units), from the step before the first.
+    def train(self, batch: Sequences) -> Losses:
+        """One update from what was done.
 
         Raises:
             FloatingPointError: the loss is not finite.
         """
-        losses = Losses(*map(float, self._train(batch, memory)))
+        losses = Losses(*map(float, self._train(batch)))
         if not math.isfinite(losses.policy + losses.value + losses.entropy):
             raise FloatingPointError(f"the loss of the policy is {losses}")
         return losses
@@ -192,13 +198,13 @@ class PPO:
         if "optimizer" in weights:
             self.optimizer.restore(weights["optimizer"])
 
-    def losses(self, batch: Sequences, memory: tf.Tensor) -> tuple[tf.Tensor, Losses]:
+    def losses(self, batch: Sequences) -> tuple[tf.Tensor, Losses]:
         """Return the loss and what it is made of; see `train`."""
-        memories = self.network.memories(batch.observations, memory, batch.begins, batch.first)
-        logits, values = self.network.heads(tf.reshape(memories, (-1, self.network.units)))
-        actions, old, advantage, returns = (tf.reshape(each, (-1,)) for each in batch[3:])
+        seen = self.network.along(batch.observations, batch.begins, batch.memory)
+        logits, values = self.network.heads(*seen)
+        actions, old, advantage, returns = batch[3:]
         log_probabilities = tf.nn.log_softmax(logits)
-        taken = tf.gather(log_probabilities, actions, axis=-1, batch_dims=1)
+        taken = tf.gather(log_probabilities, actions, axis=-1, batch_dims=2)
         ratio = tf.exp(taken - old)
         near = tf.clip_by_value(ratio, 1.0 - self.clip, 1.0 + self.clip)
         policy = -tf.reduce_mean(tf.minimum(ratio * advantage, near * advantage))
@@ -219,16 +225,13 @@ class PPO:
 
     @tf.function
     def _remember(self, observations: tf.Tensor, begins: tf.Tensor) -> tf.Tensor:
-        units = self.network.units
-        first = tf.zeros((observations.shape[0], 1, units))
-        begins = begins[:, None]
-        return self.network.memories(observations[:, None], tf.zeros((1, units)), begins, first)[
-            -1, 0
-        ]
+        nothing = tf.zeros((observations.shape[0], 1, self.network.units))
+        _, memory = self.network.along(observations[:, None], begins[:, None], nothing)
+        return memory[-1, 0]
 
     @tf.function
-    def _train(self, batch: Sequences, memory: tf.Tensor) -> Losses:
+    def _train(self, batch: Sequences) -> Losses:
         with tf.GradientTape() as tape:
-            loss, losses = self.losses(batch, memory)
+            loss, losses = self.losses(batch)
         self.optimizer.apply(tape.gradient(loss, self.optimizer.variables))
         return losses

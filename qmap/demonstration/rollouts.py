@@ -88,26 +88,23 @@ class Rollouts:
         self.envs.reset()
         self._begin(range(self.envs.n_envs))
 
-    def collect(self, steps: int) -> tuple[Sequences, np.ndarray, list[Rollout]]:
+    def collect(self, steps: int) -> tuple[Sequences, list[Rollout]]:
         """Go on for a number of steps in every copy.
 
         Returns:
-            What was done; float32 (copies, units), what was remembered before the first step; and
-            the rollouts that have ended.
+            What was done, a sequence for each copy, and the rollouts that have ended.
         """
         self._remembered.clear()
         copies, units = self._memory.shape
-        memory = self._memory.copy()
         observations = np.zeros((steps, *self._observations.shape), np.uint8)
-        first = np.zeros((steps, copies, units), np.float32)
+        memory = np.zeros((steps, copies, units), np.float32)
         begins, ends = np.zeros((2, steps, copies), bool)
         actions = np.zeros((steps, copies), np.int32)
         log_probabilities, rewards, values = np.zeros((3, steps, copies), np.float32)
         ended: list[Rollout] = []
         for step in range(steps):
             begins[step] = [rollout.length == 0 for rollout in self.under_way]
-            first[step, begins[step]] = self._memory[begins[step]]
-            observations[step] = self._observations
+            observations[step], memory[step] = self._observations, self._memory
             known, values[step], self._memory = self.ppo.act(self._observations, self._memory)
             # The largest of the log-probabilities plus Gumbel noise is drawn by the probabilities.
             actions[step] = (known + self._generator.gumbel(size=known.shape)).argmax(axis=-1)
@@ -118,7 +115,7 @@ class Rollouts:
         estimates = advantages(rewards, values, ends, last_values, self.gamma, self.trace)
         normal = (estimates - estimates.mean()) / (estimates.std() + EPSILON)
         done = (actions, log_probabilities, normal, estimates + values)
-        return Sequences(observations, begins, first, *done), memory, ended
+        return Sequences(observations, begins, memory, *done), ended
 
     def state(self) -> dict[str, Any]:
         """Return what the next steps depend on."""
@@ -158,7 +155,8 @@ class Rollouts:
         ends = terminals.copy()
         for copy, rollout in enumerate(self.under_way):
             rollout.add(float(rewards[copy]), self.gamma)
-            rollout.completed = bool(view.completed[copy])
+            # Where the end of a level is not that of the episode, only one step tells of it.
+            rollout.completed |= bool(view.completed[copy])
             score = rollout.undiscounted_return + self.deficit
             rollout.success = self.trail.matched(rollout.start, score)
             behind = self.trail.behind(rollout.start, rollout.length, score, self.lag)

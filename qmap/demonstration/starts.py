@@ -10,6 +10,7 @@ import numpy as np
 from qmap.agents.means import Means
 
 PARTS = 10
+ROUNDING = 1e-9
 
 
 class Starts:
@@ -17,9 +18,9 @@ class Starts:
 
     Each copy has a start point of its own. That of the first half is the start itself, those of
     the others are spread evenly over the `spread` steps that follow: what was learned there is
-    rehearsed. As soon as a share of `threshold` of the newest `rollouts` rollouts from the start
-    have succeeded it moves back by `back` steps, and by as many again for each further
-    `threshold`; it is then asked anew, by as many rollouts.
+    rehearsed. As soon as so many have succeeded as are a share of `threshold` of `rollouts`, among
+    the newest `rollouts` rollouts from the start, it moves back by `back` steps for each
+    `threshold` that the share of those looked at holds; it is then asked anew.
 
     Args:
         length: steps of the demonstration.
@@ -28,7 +29,8 @@ class Starts:
         own: probability that a copy begins at its own start point, and not anywhere from the start
             to the end of the demonstration.
         threshold: share of rollouts that have to succeed.
-        rollouts: newest ones that are looked at; fewer decide nothing.
+        rollouts: newest ones that are looked at. Few are soon wrong: as the question is asked after
+            each, luck answers it in the end.
         back: steps that the start moves for each `threshold`.
         generator: draws.
 
@@ -75,11 +77,11 @@ class Starts:
             return
         self._means.add("start", success)
         self._outcomes.append(success)
-        if len(self._outcomes) < self._outcomes.maxlen:
-            return
+        successes = sum(self._outcomes)
         # Of a whole number of thresholds a rounding error may be missing.
-        moves = int(sum(self._outcomes) / (self.threshold * len(self._outcomes)) + 1e-9)
-        if moves and self.start > 0:
+        enough = successes >= self.threshold * self._outcomes.maxlen - ROUNDING
+        if enough and self.start > 0:
+            moves = int(successes / (self.threshold * len(self._outcomes)) + ROUNDING)
             self.start = max(self.start - moves * self.back, 0)
             self._outcomes.clear()
 

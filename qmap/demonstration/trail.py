@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 import zlib
 from contextlib import closing
@@ -23,8 +24,8 @@ from qmap.utils.terminal import say
 SEED = 0
 # States from which the way is gone again, and for how many steps, to see that they are exact.
 CHECKS, CHECKED_STEPS = 5, 20
-# Rewards in files are rounded.
-TOLERANCE = 1e-5
+# Rewards in files may be rounded, to nine digits in those of earlier versions.
+TOLERANCE, RELATIVE_TOLERANCE = 1e-5, 1e-8
 
 
 @dataclass(frozen=True)
@@ -222,8 +223,8 @@ def _walk(demonstration: Demonstration, envs: Envs) -> Trail:
         coords.append(view.coords[0])
         states.append(pack(envs.state()["00"]))
         view, (reward,), terminals, truncations = envs.step(np.array([action]))
-        if step.reward is not None and abs(reward - step.reward) > TOLERANCE:
-            raise fail(number, step, f"gets {reward:g}, expected {step.reward:g}")
+        if step.reward is not None and not _same(reward, step.reward):
+            raise fail(number, step, f"gets {reward:.9g}, expected {step.reward:.9g}")
         rewards.append(reward)
         steps.append(Step(envs.action_names[action], float(reward), screen))
         if (terminals | truncations).any() and number < len(actions):
@@ -237,6 +238,11 @@ def _walk(demonstration: Demonstration, envs: Envs) -> Trail:
         states,
         view.screen.shape,
     )
+
+
+def _same(reward: float, written: float) -> bool:
+    """Whether a reward is the one in a file."""
+    return math.isclose(reward, written, rel_tol=RELATIVE_TOLERANCE, abs_tol=TOLERANCE)
 
 
 def _check_states(trail: Trail, envs: Envs) -> None:

@@ -68,7 +68,7 @@ def train(
         envs = run.closing(
             Envs(world.make_env, config.envs, seeds=seeds, timeout=config.env_timeout)
         )
-        ppo = make_ppo(config, envs)
+        ppo = make_ppo(config, envs, trail)
         run.load_weights(lambda loaded: ppo.restore_weights(loaded[ppo.name]))
         if run.interrupted:
             return run.status
@@ -85,8 +85,8 @@ def train(
     return run.status
 
 
-def make_ppo(config: DemonstrationConfig, envs: Envs) -> PPO:
-    """Make the policy and what learns it."""
+def make_ppo(config: DemonstrationConfig, envs: Envs, trail: Trail) -> PPO:
+    """Make the policy, which knows how the demonstration looks on average, and what learns it."""
     height, width, channels = envs.frame_shape
     network = RecurrentPolicy(
         (height, width, channels * config.stack),
@@ -94,6 +94,7 @@ def make_ppo(config: DemonstrationConfig, envs: Envs) -> PPO:
         config.units,
         streams.number(config.seed, "networks"),
     )
+    network.center.observe(np.tile(trail.frames.mean(axis=0), config.stack)[None])
     return PPO(
         network,
         learning_rate=config.lr,
@@ -174,12 +175,12 @@ class Training:
         """Some steps of every copy, the updates from them, and what is written down of both."""
         config = self.config
         with self.run.saved_if_the_world_fails():
-            sequences, memory, ended = self.rollouts.collect(config.horizon)
+            done, ended = self.rollouts.collect(config.horizon)
+        sequences = done.cut(config.sequence)
         for _ in range(config.epochs):
-            order = self._sampling.permutation(config.envs)
-            for copies in np.split(order, config.minibatches):
-                losses = self.ppo.train(sequences.of(copies), memory[copies])
-                self._count(losses)
+            order = self._sampling.permutation(config.sequences)
+            for part in np.split(order, config.minibatches):
+                self._count(self.ppo.train(sequences.of(part)))
         self.run.advance(config.horizon * config.envs)
         for rollout in ended:
             self._log_rollout(rollout)

@@ -22,7 +22,7 @@ FILE = re.compile(r"(?P<path>.+\.py)(:(?P<name>[^:]+))?")
 EXPECTED = "package:Name-v0, FILE.py with make(), or retro:GAME"
 
 
-def make_env(env: str, **of_retro: str | None) -> gymnasium.Env:
+def make_env(env: str, **of_retro: str | bool | None) -> gymnasium.Env:
     """Make an environment that renders its screen.
 
     A function of this module with the name as its argument can be sent to worker processes, which

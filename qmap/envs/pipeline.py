@@ -71,15 +71,16 @@ class Pipeline:
         return np.array(image).reshape(*size, -1)
 
     def _resized(self, height: int, width: int) -> tuple[int, int]:
-        """Return the size of a frame by the factors."""
+        """Return the size of a frame by the factors, rounded to whole pixels as OpenCV does."""
         size = height * self.resize[0], width * self.resize[1]
-        if max(size) >= LARGEST_FRAME + 1:
+        # Before rounding, which infinity would not survive.
+        if max(size) > LARGEST_FRAME + 0.5:
             raise UserError(
                 f"--resize {self.resize[0]:g} {self.resize[1]:g} makes frames of {size[0]:g} x "
                 f"{size[1]:g} pixels from {height} x {width}; expected at most {LARGEST_FRAME} x "
                 f"{LARGEST_FRAME}: give smaller factors"
             )
-        return max(int(size[0]), 1), max(int(size[1]), 1)
+        return max(round(size[0]), 1), max(round(size[1]), 1)
 
     def _cropped(self, image: np.ndarray) -> np.ndarray:
         height, width = image.shape[:2]

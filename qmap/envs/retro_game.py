@@ -23,6 +23,7 @@ from qmap.utils.errors import UserError
 
 FRAMES_PER_STEP = 4
 CELL = 8  # pixels
+LIVES = "lives"  # what the variable is called in the `data.json` of most games
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ class RetroGameOptions:
         col: of the character in the level, likewise.
         window: of the screen's left edge in the level, likewise.
         actions: what the user wants to choose from, None for the game's own list.
+        one_life: whether an episode ends when a life is lost, too.
     """
 
     game: str
@@ -72,6 +74,7 @@ class RetroGameOptions:
     col: str | None = None
     window: str | None = None
     actions: str | None = None
+    one_life: bool = False
 
     def place(self) -> Place:
         """Return where the character is; `UserError` if an option is no sum of variables."""
@@ -98,11 +101,18 @@ class RetroGameOptions:
                 f"{found.data} has no variable {', '.join(sorted(missing))}; there are "
                 f"{', '.join(sorted(there)) or 'none'}"
             )
+        if self.one_life and LIVES not in there:
+            raise UserError(
+                f"--one-life needs a variable {LIVES}, which {found.data} lacks; there are "
+                f"{', '.join(sorted(there)) or 'none'}"
+            )
         return found
 
 
 class RetroGame(gymnasium.Env[np.ndarray, int]):
     """A game, from one of its saved states until its scenario says that the episode is over.
+
+    With `one_life` it is over when a life is lost, too.
 
     Each action is held for 4 frames, fewer if the episode ends in one of them. Rewards are those of
     the game's scenario.json, summed over the frames. Everything is deterministic: seeds change
@@ -132,6 +142,7 @@ class RetroGame(gymnasium.Env[np.ndarray, int]):
         self.render_mode = render_mode
         self.spec = EnvSpec(options.game, entry_point=f"{__name__}:{type(self).__name__}")
         self._start = integration.start(options.state)
+        self._one_life = options.one_life
         console = stable_retro.get_romfile_system(str(integration.rom))
         self._names = stable_retro.get_system_info(console)["buttons"]
         self._data = stable_retro.data.GameData()
@@ -184,9 +195,10 @@ class RetroGame(gymnasium.Env[np.ndarray, int]):
         self.core.set_button_mask(self._masks[action], 0)
         reward = 0.0
         for _ in range(FRAMES_PER_STEP):
+            lives = self._lives()
             self._run_frame()
             reward += self._data.current_reward()
-            self._over = bool(self._data.is_done())
+            self._over = bool(self._data.is_done()) or self._lives() < lives
             if self._over:
                 break
         self._screen = self._shown()
@@ -233,6 +245,10 @@ class RetroGame(gymnasium.Env[np.ndarray, int]):
     def _run_frame(self) -> None:
         self.core.step()
         self._data.update_ram()
+
+    def _lives(self) -> int:
+        """Return how many lives are left; 0 where losing one does not end the episode."""
+        return int(self._data.lookup_value(LIVES)) if self._one_life else 0
 
     def _shown(self) -> np.ndarray:
         """Return the screen without what the scenario crops, in an array of its own."""

@@ -94,4 +94,6 @@ class TrainingPolicy:
 
     def end_episode(self, player: Player) -> None:
         """Let the policy know that the player's episode ends where it is, as a training does."""
-        self.policy.end_episode(player.view.coords[0], player.terminal)
+        view = player.view
+        died = player.terminal and not bool(view.completed[0])
+        self.policy.end_episode(view.coords[0], died)

@@ -148,6 +148,7 @@ class TabularAgent:
         frames: np.ndarray,
         coords: np.ndarray,
         rooms: np.ndarray | int = 0,
+        completed: np.ndarray | bool = False,
     ) -> None:
         """Learn from one step of every environment; the arguments are those of `Replay.add`."""
         for env, (action, reward, terminal) in enumerate(

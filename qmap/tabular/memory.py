@@ -9,6 +9,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from qmap.envs import RETRO
+from qmap.envs.make_env import FILE
 from qmap.tabular.table import Better, Entries, merged
 from qmap.utils import checkpoint
 from qmap.utils.errors import UserError
@@ -16,8 +18,25 @@ from qmap.utils.files import cannot, check_writable
 from qmap.utils.terminal import say
 
 KIND = "memory"
+GAME = "game"  # the name of it in an origin
+MAKE = "make"  # what is taken from a file if nothing else is named
 # Seconds that others may take to merge before it is said that they are waited for, and after it.
 PATIENCE, LONGEST = 5.0, 600.0
+
+
+def game_of(env: str) -> str:
+    """Return what a memory calls the game of an `--env`, however that is typed.
+
+    Of a file counts what it is called, and not the folder it is in: a memory may move from one
+    machine to another, and screens are known by what they look like.
+    """
+    if env.startswith(RETRO):
+        return env.removesuffix("-v0")
+    given = FILE.fullmatch(env)
+    if given is None:
+        return env.rpartition(":")[2]  # without the package that registers an id
+    name = given["name"] or MAKE
+    return Path(given["path"]).name + (f":{name}" if name != MAKE else "")
 
 
 def tree_of(entries: Entries, origin: dict[str, Any]) -> dict[str, Any]:
@@ -32,7 +51,10 @@ def entries_of(tree: dict[str, Any], origin: dict[str, Any]) -> Entries:
         ValueError: it is not; the message says in what it differs.
     """
     for name, expected in origin.items():
-        if (found := tree["origin"].get(name)) != expected:
+        found = tree["origin"].get(name)
+        if name == GAME and isinstance(found, str):
+            found = game_of(found)  # earlier versions wrote it as it was typed
+        if found != expected:
             raise ValueError(
                 f"its {name} is {_written(found)}, that of the run {_written(expected)}"
             )

@@ -10,7 +10,7 @@ from qmap.envs.vector import Envs
 from qmap.experiment import Experiment
 from qmap.tabular.agent import TabularAgent
 from qmap.tabular.config import TabularConfig
-from qmap.tabular.memory import load_memory, save_memory
+from qmap.tabular.memory import GAME, game_of, load_memory, save_memory
 from qmap.tabular.rules import make_rule
 from qmap.tabular.table import ENTRY_BYTES, Table
 from qmap.utils import snapshots, streams
@@ -116,7 +116,7 @@ def origin_of(config: TabularConfig, envs: Envs) -> dict[str, Any]:
     Levels of a game share screens, so that a memory of one may help in another.
     """
     return {
-        "game": config.env,
+        GAME: game_of(config.env),
         "actions": list(envs.action_names),
         "frame": list(envs.frame_shape),
         **{name.replace("_", " "): getattr(config, name) for name in FRAMES},
