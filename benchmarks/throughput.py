@@ -1,8 +1,8 @@
-"""Steps per second of the trainings at the published settings: `python -m benchmarks.throughput`.
+"""Steps per second of the trainings: `python -m benchmarks.throughput`.
 
-Prints where the time goes and, beside it, the floor: the same networks, optimizer updates and
-emulator alone, in the same rhythm in the same process. Floor / actual is 1 for a training in which
-nothing else takes any time.
+At the published settings or those of another recipe. Prints where the time goes and, beside it, the
+floor: the same networks, optimizer updates and emulator alone, in the same rhythm in the same
+process. Floor / actual is 1 for a training in which nothing else takes any time.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import describe
+from qmap.config import TrainingConfig
+from qmap.gridworld.config import GridWorldConfig
 from qmap.utils import command_line
 from qmap.utils.command_line import option
 from qmap.utils.errors import UserError
@@ -36,6 +38,11 @@ class BenchmarkConfig:
         minimum=100,
     )
     warmup: int = option(100, "steps before that, at least 8", minimum=8)
+    recipe: str = option(
+        "published",
+        "whose settings are measured; the grid world has no explorer",
+        choices=tuple(TrainingConfig.RECIPES),
+    )
     dqn: bool = option(True, "without the task learner")
     qmap: bool = option(True, "without the Q-map")
     envs: int = option(1, "copies of the game", minimum=1)
@@ -74,7 +81,9 @@ def _measure(name: str, config: BenchmarkConfig) -> Any:
         from benchmarks import games, gridworld, replay, workloads
     computing = {"precision": config.precision, "device": config.device}
     if name == "gridworld":
-        options = gridworld.GridWorldConfig(**computing)
+        if config.recipe not in GridWorldConfig.RECIPES:
+            raise UserError(f"it has no --recipe {config.recipe}")
+        options = GridWorldConfig(**GridWorldConfig.RECIPES[config.recipe], **computing)
         return gridworld.measure(options, updates=config.steps // 4, warmup=config.warmup // 4)
     if name == "replay":
         return replay.measure(capacity=500_000)
@@ -87,6 +96,7 @@ def _measure(name: str, config: BenchmarkConfig) -> Any:
         first_exploration=0.525,
         first_random=0.075,
         **computing,
+        **TrainingConfig.RECIPES[config.recipe],
     )
     return games.measure(
         workload.config,

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import throughput
-from benchmarks.games import floor_ratio, recording_share
+from benchmarks import games, throughput
+from benchmarks.games import GameFigures, floor_ratio, recording_share
 from benchmarks.stopwatch import Stopwatch
+from qmap.config import TrainingConfig
 from qmap.utils.quiet import quiet
 
 
@@ -80,6 +81,27 @@ def test_the_other_workloads_write_the_same_figures(workload: str, tmp_path: Pat
         assert figures["replay_bytes_per_transition"] is None
     else:
         assert 3600 < figures["replay_bytes_per_transition"] < 3700
+
+
+@pytest.mark.parametrize(("recipe", "model"), [("published", "convdeconv"), ("tuned", "skip")])
+def test_a_recipe_is_measured_with_its_settings(
+    recipe: str, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = []
+
+    def measure(config: TrainingConfig, *_: object, **__: object) -> GameFigures:
+        measured.append(config)
+        return GameFigures(1.0, {}, {}, 1.0, 0.0, {}, None, 0, 0.0, 0)
+
+    monkeypatch.setattr(games, "measure", measure)
+    assert throughput.main(["--workload", "montezuma", "mario", "--recipe", recipe]) == 0
+    assert [config.model for config in measured] == [model, model]
+    assert [config.goal_rarity > 0.0 for config in measured] == [recipe == "tuned"] * 2
+
+
+def test_the_grid_world_has_no_explorer(capsys: pytest.CaptureFixture[str]) -> None:
+    assert throughput.main(["--workload", "gridworld", "--recipe", "explorer"]) == 0
+    assert "gridworld: skipped, it has no --recipe explorer" in capsys.readouterr().out
 
 
 def test_an_inner_part_does_not_count_for_the_outer_one(monkeypatch: pytest.MonkeyPatch) -> None:
