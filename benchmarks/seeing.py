@@ -33,10 +33,9 @@ from qmap.agents import device
 from qmap.agents.agent import Agent
 from qmap.agents.q_map import QMapLearner
 from qmap.agents.replay import Replay
-from qmap.agents.sight import brightest, near
+from qmap.agents.sight import AHEAD, brightest, near, near_any, places_ahead
 from qmap.config import TrainingConfig
 from qmap.envs.vector import Envs, Step, View
-from qmap.evaluate.play import AHEAD
 from qmap.make_agent import make_agent
 from qmap.utils import streams
 from qmap.utils.command_line import option, parse, run
@@ -203,10 +202,8 @@ class Frames:
         slots = play.feed(replay)
         chosen = np.linspace(0, len(slots) - 1 - AHEAD, FRAMES).astype(int)
         coords, episodes = np.concatenate(play.coords), np.array(play.episodes)
-        later = chosen[:, None] + np.arange(AHEAD + 1)
-        places = coords[later][..., :2] - coords[chosen, None, 2:] * (0, 1)
-        places[episodes[later] != episodes[chosen, None]] = -1000
-        return cls(replay.observations(slots[chosen]), places)
+        places = places_ahead(coords[:, :2], coords[:, 2], episodes)
+        return cls(replay.observations(slots[chosen]), places[chosen])
 
     def sight(self, q_map: QMapLearner) -> tuple[float, float, float]:
         """Return the shares seen, seen or ahead, and seen by the mean picture."""
@@ -217,9 +214,10 @@ class Frames:
             ]
         )
         cells = brightest(q_max)
-        seen = [near(cells, self.places[:, steps]) for steps in range(AHEAD + 1)]
-        blind = near(brightest(q_max.mean(axis=0, keepdims=True)), self.places[:, 0])
-        return float(seen[0].mean()), float(np.any(seen, axis=0).mean()), float(blind.mean())
+        now = self.places[:, 0]
+        blind = near(brightest(q_max.mean(axis=0, keepdims=True)), now)
+        shares = near(cells, now), near_any(cells, self.places), blind
+        return tuple(float(each.mean()) for each in shares)
 
 
 def measure(

@@ -11,7 +11,7 @@ import numpy as np
 
 from qmap.agents.goal_policy import GoalPolicy
 from qmap.agents.means import Means
-from qmap.agents.sight import brightest, near
+from qmap.agents.sight import brightest, near, near_any, places_ahead
 from qmap.evaluate.player import Player
 from qmap.evaluate.trained import Trained
 from qmap.utils import streams
@@ -42,9 +42,6 @@ class EpisodeResult:
     ended: bool
     seen: float | None
     actions: str
-
-
-AHEAD = 4  # steps
 
 
 @dataclass
@@ -127,14 +124,9 @@ class Sights:
 
         Cells that a jump passes by may or may not be hit; where it lands is certain, and brighter.
         """
-        cells, places = np.array(self.brightest), np.array(self.places)
         windows, stretches = np.array(self.windows), np.array(self.stretches)
-        found = near(cells, places)
-        for steps in range(1, min(AHEAD, len(cells) - 1) + 1):
-            later = places[steps:] + np.outer(windows[steps:] - windows[:-steps], (0, 1))
-            together = stretches[steps:] == stretches[:-steps]
-            found[:-steps] |= near(cells[:-steps], later) & together
-        return found
+        in_world = np.array(self.places) + np.outer(windows, (0, 1))
+        return near_any(np.array(self.brightest), places_ahead(in_world, windows, stretches))
 
     @property
     def seen_by_mean(self) -> np.ndarray:
