@@ -146,7 +146,8 @@ class TrainingConfig(GameOptions, QMapOptions):
     )
     give_up: bool = of_exploration(
         False,
-        "drop a goal for another as soon as it is believed farther away than its time allows",
+        "drop a goal for another as soon as it is believed farther away than its time allows; a "
+        "death on the way counts as all of it",
         needs=["qmap"],
     )
     repeat: list[int] = of_exploration(

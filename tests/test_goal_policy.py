@@ -36,9 +36,9 @@ def test_steps_on_the_way_to_a_goal_that_is_missed_count_there_and_of_one_reache
     assert counts.visits.rows().tolist() == [[3, 1, 2, taken + 1]]
 
 
-def test_a_goal_passed_in_a_random_step_is_reached_unless_as_published() -> None:
-    for changes, reached in (({}, 0.0), ({"margin": 1}, 1.0), ({"counts": GoalCounts(1.0)}, 1.0)):
-        policy = policy_with(**changes)
+def test_a_goal_passed_in_a_random_step_is_reached_by_who_gives_goals_up() -> None:
+    for gives_up, reached in ((False, 0.0), (True, 1.0)):
+        policy = policy_with(gives_up=gives_up, margin=1, counts=GoalCounts(1.0))
         step(policy, frames({(1, 2, 0): 4}), coords=(3, 5, 0))
         step(policy, frames({}), coords=(1, 2, 0), random_proba=1.0)
         while policy.timer:
@@ -47,15 +47,16 @@ def test_a_goal_passed_in_a_random_step_is_reached_unless_as_published() -> None
         assert policy.means.take("goals reached") == reached
 
 
-def test_a_goal_on_whose_way_one_dies_has_had_all_of_its_steps_unless_it_is_reached() -> None:
-    for end, died, spent in (
-        ((0, 0, 0), False, [1]),
-        ((0, 0, 0), True, [7]),  # half as many again as 4 and a rounding error
-        ((1, 2, 0), False, []),
-        ((1, 2, 0), True, []),
+def test_a_goal_on_whose_way_one_dies_has_had_all_of_its_steps_for_who_gives_goals_up() -> None:
+    for end, died, gives_up, spent in (
+        ((0, 0, 0), False, True, [1]),
+        ((0, 0, 0), True, True, [7]),  # half as many again as 4 and a rounding error
+        ((0, 0, 0), True, False, [1]),
+        ((1, 2, 0), False, True, []),
+        ((1, 2, 0), True, True, []),
     ):
         counts = GoalCounts(1.0)
-        policy = policy_with(counts=counts)
+        policy = policy_with(counts=counts, gives_up=gives_up)
         step(policy, frames({(1, 2, 0): 4}))
         policy.end_episode(np.array(end), died)
         assert counts.visits.rows()[:, 3].tolist() == spent

@@ -27,7 +27,9 @@ class GoalPolicy:
         margin: a goal is reached when the character is at most this many rows and columns away
             from it; 0 as published.
         gives_up: whether a goal that is believed farther away than its timer allows is dropped for
-            another at once; as published it is gone for until the timer is over.
+            another at once, one on whose way the character dies has had all of its steps, and one
+            that is passed in a random step is reached; as published a goal is gone for until the
+            timer is over.
         counts: goals are drawn with its probabilities; None draws them evenly, as published.
         returns: whether the goals of an episode lead to a column where few steps were spent first,
             by `counts`, without which it does nothing; see `ReturnFirst`.
@@ -99,8 +101,8 @@ class GoalPolicy:
 
         Args:
             coords: (3,) where the character is.
-            in_vain: all steps that a goal that is missed could have had count as spent on it: it
-                was given up, or the way there was deadly. Fewer would soon make it a goal again.
+            in_vain: all steps that a goal that is missed could have had count as spent on it.
+                Fewer would soon make it a goal again.
         """
         if self.goal is not None:
             reached = self._reached(int(coords[0]), int(coords[1]))
@@ -122,7 +124,7 @@ class GoalPolicy:
             coords: (3,) where the character was last.
             died: whether it ended by what was done there, which did not finish a level.
         """
-        self.end_goal(coords, in_vain=died)
+        self.end_goal(coords, in_vain=died and self.gives_up)
         self.random_actions.stop()
         if self.return_first is not None:
             self.return_first.end_episode()
@@ -158,8 +160,8 @@ class GoalPolicy:
         self._choosing = False
         if self._random:
             # As published, who is on the goal when a random step comes has not reached it yet.
-            lenient = self.margin > 0 or self.counts is not None
-            if lenient and self.goal is not None and self._reached(self._row, self._col):
+            passed = self.goal is not None and self._reached(self._row, self._col)
+            if self.gives_up and passed:
                 self.end_goal(coords)
             return Needs(q_frames=False, greedy_action=False)
         if not use_q_map:
