@@ -32,7 +32,7 @@ from qmap.baselines.kept_actions import load_kept_actions
 from qmap.utils.command_line import option, parse, run
 from qmap.utils.errors import UserError
 from qmap.utils.plot_options import PlotOptions
-from qmap.utils.run_logs import read_log
+from qmap.utils.run_logs import Agents, read_log
 from qmap.utils.visits import load_rows
 
 NOTHING_LEARNED = ["--no-qmap", "--no-dqn"]
@@ -75,6 +75,7 @@ MEASURES = (
     *("distinct cells", "rooms", "farthest column", "deepest row", "best return", "won episodes"),
     *("steps kept", "goals reached", "goal actions", "greedy actions"),
 )
+DRAWN = ("distinct cells", "farthest column", "best return")
 LOGGED = ["steps", "undiscounted return", "goals reached", "goal actions", "greedy actions"]
 RUN = ("world", "agent", "seed")
 COLUMNS = (*RUN, "steps", *MEASURES)
@@ -124,6 +125,9 @@ class Options:
     results: str = option("qmap_results/exploration.csv", "table of what they found", metavar="CSV")
     pictures: str | None = option(
         None, "draw the cells against the steps, DIR/WORLD.png", metavar="DIR"
+    )
+    drawn: str = option(
+        DRAWN[0], "what is drawn; other than the cells DIR/WORLD_MEASURE.png", choices=DRAWN
     )
 
 
@@ -309,17 +313,24 @@ def alike(agent: str, other: str) -> bool:
 
 
 def draw(options: Options, world: str, found: dict[str, pd.DataFrame]) -> None:
-    """Draw how many cells the agents had visited after so many steps, mean and deviation."""
-    curves = {
-        agent: {
-            f"seed-{seed}": run[["steps", "distinct cells"]] for seed, run in rows.groupby("seed")
-        }
-        for agent, rows in found.items()
-        if len(rows)
-    }
-    picture = Path(options.pictures) / f"{world}.png"
+    """Draw a measure after so many steps, ticked where a run had won an episode since the last."""
+    curves: Agents = {}
+    won: Agents = {}
+    for agent, rows in found.items():
+        if len(rows):
+            runs = {f"seed-{seed}": run for seed, run in rows.groupby("seed")}
+            curves[agent] = {name: run[["steps", options.drawn]] for name, run in runs.items()}
+            won[agent] = {name: run[won_since(run) > 0][["steps"]] for name, run in runs.items()}
+    measure = "" if options.drawn == DRAWN[0] else "_" + options.drawn.replace(" ", "_")
+    picture = Path(options.pictures) / f"{world}{measure}.png"
     order = list(dict.fromkeys((*COLORED, *AGENTS)))
-    draw_curves(picture, world, "coverage", curves, PlotOptions(extrema=False), order)
+    look = PlotOptions(extrema=False)
+    draw_curves(picture, world, "coverage", curves, look, order, {"completed": won})
+
+
+def won_since(run: pd.DataFrame) -> pd.Series:
+    """Return how many episodes a run won between a row and the one before."""
+    return run["won episodes"] - run["won episodes"].shift(fill_value=0)
 
 
 if __name__ == "__main__":

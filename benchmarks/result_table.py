@@ -122,6 +122,7 @@ def draw_curves(
     curves: Agents,
     options: PlotOptions,
     order: Sequence[str] = (),
+    marks: dict[str, Agents] | None = None,
 ) -> None:
     """Draw curves of runs as `qmap.utils.plot` does, into a picture; its folder is made.
 
@@ -132,11 +133,12 @@ def draw_curves(
         curves: the runs of each agent or way, each with a column `steps`.
         options: how to draw them.
         order: agents by their colors, see `draw_figure`.
+        marks: what happened to the runs at some steps, see `draw_figure`.
 
     Raises:
         UserError: the picture or its folder cannot be written.
     """
-    figure = draw_figure(title, name, curves, options, order=order)
+    figure = draw_figure(title, name, curves, options, marks, order)
     make_folder(path)
     with atomic_file(path) as file:
         figure.savefig(file, format="png", dpi=150)

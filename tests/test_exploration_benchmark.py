@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import exploration
-from benchmarks.exploration import AGENTS, COLUMNS, WORLDS, Options, can_act, explored, main
+from benchmarks.exploration import AGENTS, COLUMNS, WORLDS, Options, can_act, draw, explored, main
 from qmap.parse_config import parse
 from qmap.utils.command_line import typed
 from qmap.utils.errors import UserError
@@ -117,6 +117,28 @@ def test_the_table_has_means_with_intervals_beside_the_best_control_and_what_is_
     assert "missing: repeat-4 (3 of 3 seeds), q-map+dqn (1 of 3 seeds)" in out
     assert "deepest row" not in out
     assert read_image(tmp_path / f"{LEVEL}.png", "L", (4000, 4000)).pixels.std() > 10
+
+
+def test_a_picture_ticks_where_episodes_were_won(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = pd.DataFrame(
+        {"seed": [0, 0, 0, 1, 1], "steps": [5, 10, 15, 5, 10], "best return": [1, 2, 3, 4, 5.0]}
+        | {"won episodes": [1, 1, 3, 0, None]}
+    )
+    drawn = []
+    monkeypatch.setattr("benchmarks.exploration.draw_curves", lambda *given: drawn.append(given))
+    options = Options(pictures=str(tmp_path), drawn="best return")
+    draw(options, LEVEL, {"jerk": rows, "random": rows[:0]})
+    path, _, _, curves, _, order, marks = drawn[0]
+    assert path == tmp_path / f"{LEVEL}_best_return.png"
+    assert set(order) == set(AGENTS), "an agent has one color in all pictures"
+    assert {name: run["best return"].tolist() for name, run in curves["jerk"].items()} == {
+        "seed-0": [1, 2, 3],
+        "seed-1": [4, 5],
+    }
+    ticks = {name: run["steps"].tolist() for name, run in marks["completed"]["jerk"].items()}
+    assert ticks == {"seed-0": [5, 15], "seed-1": []}
 
 
 def test_agents_with_two_actions_are_held_against_those_with_two(

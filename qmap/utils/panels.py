@@ -18,6 +18,8 @@ POINTS, MOST_POINTS, MOST_PANELS = 400, 10_000, 24
 # Rows of each log that are averaged unless --window is given: 100 episodes, 1,000 steps.
 WINDOWS = {"score": 100, "exploration": 10, "learning": 10}
 MARKS = ("completed", "unfinished")
+# In whose panels completed levels are ticked.
+TICKED = ("undiscounted return", "best return", "distinct cells", "farthest column")
 TITLES = {
     "undiscounted return": "Undiscounted return",
     "discounted return": "Discounted return",

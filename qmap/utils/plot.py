@@ -29,7 +29,7 @@ from qmap.utils import curves
 from qmap.utils.command_line import parse, run
 from qmap.utils.errors import UserError
 from qmap.utils.files import atomic_file
-from qmap.utils.panels import MARKS, panels_of, title
+from qmap.utils.panels import MARKS, TICKED, panels_of, title
 from qmap.utils.plot_options import FEWEST_FOR_IQM, PlotOptions
 from qmap.utils.plot_runs import RunPainter, shades
 from qmap.utils.run_logs import Agents, read_logs
@@ -118,7 +118,8 @@ def draw_figure(
         name: of the log.
         agents: the runs of each agent.
         options: how to draw them.
-        marks: the runs' `completed` and `unfinished` episodes, for the figure of scores.
+        marks: the runs' `completed` and `unfinished` episodes, for the figure of scores and of
+            what an exploration has found.
         order: agents by their colors, so that an agent has the same in figures of several choices;
             by default those of the figure.
     """
@@ -147,7 +148,7 @@ def draw_figure(
             for axis, column in zip(axes, columns, strict=False):
                 values = curves.common_curves(runs.values(), column, steps, panels.window)
                 lines = painter.runs(axis, steps, values)
-                if column == "undiscounted return":
+                if column in TICKED:
                     painter.completed(axis, steps, lines, list(runs), completed)
                 painter.unfinished(axis, column, unfinished)
                 if column in panels.companions:
