@@ -171,6 +171,11 @@ class Play:
         self.coords.append(view.coords)
         self.episodes.append(episode)
 
+    @property
+    def room(self) -> int:
+        """How many slots of a replay it takes: a frame more in each episode than it has steps."""
+        return len(self.steps) + self.episodes[-1] + 10
+
     def feed(self, replay: Replay) -> np.ndarray:
         """Put it into a replay; return the slot of each frame before a step, (steps,)."""
         slots = []
@@ -240,9 +245,8 @@ def measure(
             shapes = (envs.frame_shape, envs.coords_shape)
             agent = make_agent(config, made.experiment.dqn, *shapes, envs.n_actions)
             play.feed(agent.replay)
-            frames = Frames.of(
-                other, Replay(APART * FRAMES + 10, *shapes, stack=config.stack, skip=config.skip)
-            )
+            room = Replay(other.room, *shapes, stack=config.stack, skip=config.skip)
+            frames = Frames.of(other, room)
             moments = measured_at(options)
             with progress_bar(moments[-1], 0, "update") as bar:
                 bar.set_description(f"{world}, {way}, seed {seed}")

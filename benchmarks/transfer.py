@@ -83,9 +83,8 @@ def sights(origin: Origin, seed: int) -> list[tuple[float, float, float]]:
                 "--center-frames or --recipe tuned"
             )
         shapes = (envs.frame_shape, envs.coords_shape)
-        capacity = APART * FRAMES + 10
-        replay = Replay(capacity, *shapes, stack=trained.stack, skip=trained.skip)
         play = Play(envs, APART * FRAMES, streams.generator(seed, "benchmark"))
+        replay = Replay(play.room, *shapes, stack=trained.stack, skip=trained.skip)
         frames = Frames.of(play, replay)
         before = frames.sight(q_map)
         player = Player(envs, trained.stack, trained.skip)

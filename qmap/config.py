@@ -248,7 +248,7 @@ class TrainingConfig(GameOptions, QMapOptions):
     target_every: int = of_replay(
         1_000,
         "steps between copies to the target networks",
-        needs=["learns", "uses_targets"],
+        needs=["learns", "uses_targets", "copies"],
         minimum=1,
     )
     batch: int = of_replay(32, "transitions in a training batch", needs=["learns"], minimum=1)
@@ -298,6 +298,11 @@ class TrainingConfig(GameOptions, QMapOptions):
     def uses_targets(self) -> bool:
         """Whether a target network is ever asked: the Q-map asks it in double Q-learning alone."""
         return (self.dqn and self.target_network) or (self.qmap and self.double)
+
+    @property
+    def copies(self) -> bool:
+        """Whether a target network is a copy of its online network; the DQN's always is."""
+        return (self.dqn and self.target_network) or not self.soft_target
 
     @property
     def anneals(self) -> bool:

@@ -103,6 +103,22 @@ def test_a_restored_agent_continues_alike(tmp_path: Path, kinds: tuple[str, ...]
         assert all(map(np.array_equal, *moments))
 
 
+def test_who_was_restored_between_a_death_and_the_next_start_still_knows_of_it() -> None:
+    one, world, told = real_agent(1), World(2, 2), []
+    world.begin(one)
+    world.step(one)
+    one._died[:] = True, False
+    other = real_agent(9)
+    other.restore(one.state())
+    for policy in other.policies:
+        policy.end_episode = lambda coords, died: told.append(died)
+    world.begin(other)
+    assert told == [True, False]
+    old = one.state()
+    del old["died"]
+    other.restore(old)
+
+
 def test_who_starts_from_an_agent_has_its_networks() -> None:
     one, other = real_agent(1), real_agent(2)
     other.start_from(one.weights())

@@ -271,6 +271,10 @@ def test_what_does_not_fit_together_is_refused_wherever_it_stands(
             ["--target-every does nothing with no target network in use"],
         ),
         (
+            "--no-dqn --soft-target 0.01 --target-every 4",
+            ["--target-every does nothing with --soft-target"],
+        ),
+        (
             "--no-dqn --no-qmap",
             ["with --no-dqn and --no-qmap the agent learns nothing"],
         ),

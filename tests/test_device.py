@@ -13,6 +13,7 @@ import pytest
 import tensorflow as tf
 
 from qmap.agents import device
+from qmap.agents.layers import DenseNorm, MeanFrame
 from qmap.agents.networks import ConvQFrames
 from qmap.agents.q_map import QMapLearner
 from qmap.agents.replay import Transitions
@@ -86,10 +87,31 @@ def test_bfloat16_is_for_the_convolutions_and_for_neither_weights_nor_q_values()
     network = make_network()
     convolutions = [*network.encoder, *network.advantage, *network.value]
     assert {layer.compute_dtype for layer in convolutions} == {"bfloat16"}
-    assert {layer.dense.compute_dtype for layer in network.hidden} == {"float32"}
+    assert {layer.compute_dtype for layer in network.hidden} == {"float32"}
     assert {variable.dtype for variable in network.weights} == {"float32"}
     observations = make_batch(np.random.default_rng(0)).observations
     assert network(observations).dtype == tf.float32
+
+
+@pytest.mark.usefixtures("can_multiply_in_bfloat16")
+@pytest.mark.parametrize("layer_norm", [False, True])
+def test_bfloat16_does_not_round_what_dense_layers_return(layer_norm: bool) -> None:
+    device.set_up(device="cpu", precision="bfloat16")
+    layer = DenseNorm(2, "linear", layer_norm)
+    layer(tf.zeros((1, 1)))
+    last = layer.norm.beta if layer_norm else layer.dense.bias
+    last.assign([40.01, 40.02])  # of bfloat16 both are 40
+    assert layer(tf.zeros((1, 1), tf.bfloat16)).numpy()[0] == pytest.approx([40.01, 40.02])
+
+
+@pytest.mark.usefixtures("can_multiply_in_bfloat16")
+def test_bfloat16_does_not_round_the_mean_frame() -> None:
+    device.set_up(device="cpu", precision="bfloat16")
+    layer = MeanFrame()
+    layer(tf.zeros((1, 1, 1, 1), tf.uint8))
+    layer.mean.assign([[[200.4]]])  # of bfloat16 200
+    seen = layer(tf.constant([[[[232]]]], tf.uint8))
+    assert float(seen[0, 0, 0, 0]) == pytest.approx((232 - 200.4) / 32)
 
 
 @pytest.mark.usefixtures("can_multiply_in_bfloat16")

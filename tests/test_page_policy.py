@@ -57,9 +57,8 @@ def test_the_training_s_policy_knows_how_an_episode_ended() -> None:
     from qmap.evaluate.trained import Origin, Trained
     from qmap.page.drivers import TrainingPolicy
 
-    config = TrainingConfig(
-        steps=10_000, learning_starts=10, min_goal=2, max_goal=2, goal_rarity=1.0, repeat=[9]
-    )
+    goals = {"min_goal": 2, "max_goal": 2, "goal_rarity": 1.0, "give_up": True}
+    config = TrainingConfig(steps=10_000, learning_starts=10, repeat=[9], **goals)
     origin = Origin(Path("step_50.ckpt"), 50, config, "somewhere", lambda: None)
     q_frames = np.zeros((4, 4, 3), np.float32)
     q_frames[0, 3] = 0.9  # 2 steps away and a rounding error, for which there are 4

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from benchmarks import seeing
-from benchmarks.seeing import COLUMNS, Frames, Options, learn, main
+from benchmarks.seeing import COLUMNS, Frames, Options, Play, learn, main
+from qmap.agents.replay import Replay
 from qmap.utils.errors import UserError
 from qmap.utils.image_file import read_image
 
@@ -123,3 +125,19 @@ def test_learning_is_that_of_a_training_and_is_measured_at_the_moments() -> None
     rows = learn(agent, Seen(), [2, 5], lambda: calls.append(1))
     assert rows == [[2, 0.2, 0.5, 0.0], [5, 0.5, 0.5, 0.0]]
     assert len(calls) == 5
+
+
+def test_a_replay_has_room_for_all_of_a_play_of_many_episodes() -> None:
+    play = object.__new__(Play)
+    generator = np.random.default_rng(0)
+    play.episodes = np.repeat(np.arange(20), 3).tolist()
+    n = len(play.episodes)
+    play.frames = list(generator.integers(256, size=(n, 1, 4, 4, 1), dtype=np.uint8))
+    play.coords = list(np.zeros((n, 1, 3), np.int64))
+    play.actions = [np.zeros(1, np.int64)] * n
+    views = [SimpleNamespace(frames=frames, coords=play.coords[0]) for frames in play.frames]
+    ended = {"rewards": np.zeros(1), "terminals": np.zeros(1, bool)}
+    play.steps = [SimpleNamespace(view=view, **ended) for view in [*views[1:], views[0]]]
+    replay = Replay(play.room, (4, 4, 1), (4, 4), stack=1, skip=1)
+    slots = play.feed(replay)
+    assert np.array_equal(replay.observations(slots)[..., 0], np.concatenate(play.frames)[..., 0])

@@ -297,6 +297,7 @@ class Agent:
         return {
             "step": self.step,
             "coords": self.coords,
+            "died": self._died,
             **({} if self.goal_counts is None else {"visits": self.goal_counts.visits.rows()}),
             "generators": {
                 name: generator.bit_generator.state for name, generator in self.generators.items()
@@ -312,6 +313,7 @@ class Agent:
         """Continue from what `state` returned."""
         self.step = state["step"]
         self.coords[:] = state["coords"]
+        self._died[:] = state.get("died", False)  # earlier runs did not keep it
         if self.goal_counts is not None:
             self.goal_counts.visits.restore(state["visits"])
         for name, generator in self.generators.items():

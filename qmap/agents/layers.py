@@ -32,6 +32,9 @@ class MeanFrame(keras.Layer):
 
     CONTRAST = 32.0
 
+    def __init__(self) -> None:
+        super().__init__(dtype="float32")
+
     def build(self, shape: tuple[int | None, ...]) -> None:
         """Make room for the mean of observations (batch, height, width, channels)."""
         zeros = {"initializer": "zeros", "trainable": False, "dtype": "float32"}
@@ -63,11 +66,16 @@ class DenseNorm(keras.Layer):
     """A dense layer, normalized over its outputs if asked, then its activation."""
 
     def __init__(self, units: int, activation: str, layer_norm: bool) -> None:
-        super().__init__()
-        # Not in bfloat16: converting the weights takes longer than multiplying them faster saves.
+        # Not in bfloat16: converting the weights takes longer than multiplying them faster saves,
+        # and Q-values of 40 would be a quarter apart.
+        super().__init__(dtype="float32")
         self.dense = keras.layers.Dense(units, dtype="float32")
-        self.norm = keras.layers.LayerNormalization(epsilon=NORM_EPSILON) if layer_norm else None
-        self.activation = keras.layers.Activation(activation)
+        self.norm = (
+            keras.layers.LayerNormalization(epsilon=NORM_EPSILON, dtype="float32")
+            if layer_norm
+            else None
+        )
+        self.activation = keras.layers.Activation(activation, dtype="float32")
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
         """Map (batch, inputs) to (batch, units)."""

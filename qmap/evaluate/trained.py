@@ -186,7 +186,8 @@ def load(origin: Origin, envs: Envs) -> Trained:
             learner.restore_weights(loaded[learner.name])
             return Trained(learner, None, origin.config.gamma)
         # What was trained on is not needed: only the networks are.
-        config = dataclasses.replace(origin.config, envs=1, replay=100)
+        slots = 100 + origin.config.stack * origin.config.skip + origin.config.n_steps
+        config = dataclasses.replace(origin.config, envs=1, replay=slots)
         agent = make_agent(config, origin.dqn, envs.frame_shape, envs.coords_shape, envs.n_actions)
         agent.restore_weights(loaded)
     return Trained(
