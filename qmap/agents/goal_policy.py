@@ -160,8 +160,8 @@ class GoalPolicy:
         self._choosing = False
         if self._random:
             # As published, who is on the goal when a random step comes has not reached it yet.
-            passed = self.goal is not None and self._reached(self._row, self._col)
-            if self.gives_up and passed:
+            has_goal = self.gives_up and self.goal is not None
+            if has_goal and self._reached(self._row, self._col):
                 self.end_goal(coords)
             return Needs(q_frames=False, greedy_action=False)
         if not use_q_map:
